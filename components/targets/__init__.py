@@ -1,0 +1,1 @@
+"""What pools and a router are made of on each target."""

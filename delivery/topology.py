@@ -1,0 +1,53 @@
+"""What a router has to know of the services behind it, apart from the weights. Rendering it is delivery/router_config.py's."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from delivery.color import Color
+
+
+class Pool(BaseModel):
+    """The engines of one color: the digest of the release they run and their addresses (`host:port`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    release: str
+    engines: tuple[str, ...]
+
+
+class ServiceRoute(BaseModel):
+    """One service behind the router. `sticky_header` names the request header whose value decides the color of a canary."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    path_prefix: str = "/"
+    sticky_header: str | None = None
+    served_model: str = ""
+    blue: Pool | None = None
+    green: Pool | None = None
+
+    def pool(self, color: Color) -> Pool | None:
+        """The pool of a color, None where the config has none."""
+        return self.blue if color is Color.BLUE else self.green
+
+    def cluster(self, color: Color) -> str:
+        """The router's name for the pool of a color."""
+        return f"{self.name}-{color}"
+
+
+class Topology(BaseModel):
+    """The router and everything behind it. `forced_color_secret` is the value that `x-verdigris-secret` must carry to force a color."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    router_host: str
+    router_port: int
+    admin_port: int
+    forced_color_secret: str
+    services: tuple[ServiceRoute, ...] = ()
+
+    def service(self, name: str) -> ServiceRoute | None:
+        """The route of a service, None for one that the router does not know."""
+        return next((service for service in self.services if service.name == name), None)
