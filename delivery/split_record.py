@@ -26,10 +26,12 @@ class Journal(BaseModel):
 
 
 class SplitRecord(BaseModel):
-    """The weights last written, the colors proven under all traffic, and the shift in progress, if an `up` died in one."""
+    """The weights last written, the active color then, the colors proven under all traffic, and the shift in progress, if an `up`
+    died in one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     weights: Weights | None = None
+    active: Color | None = None
     proven: dict[Color, ProvenRun] = {}
     journal: Journal | None = None

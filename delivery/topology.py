@@ -8,12 +8,14 @@ from delivery.color import Color
 
 
 class Pool(BaseModel):
-    """The engines of one color: the digest of the release they run and their addresses (`host:port`)."""
+    """The engines of one color: the digest of the release they run, their addresses (`host:port`), and the digest of everything that
+    would restart them (`spec`: command lines and environment)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     release: str
     engines: tuple[str, ...]
+    spec: str = ""
 
 
 class ServiceRoute(BaseModel):
