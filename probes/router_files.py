@@ -1,0 +1,99 @@
+"""The files of a stack's router, all written under one lock: topology, clusters, routes. What is in them is delivery/router_config.py's.
+
+Weights of services that a call doesn't name are kept as the route file has them (live beats remembered: another service may be in the
+middle of a shift, and its record may be older); the records stand in where there is no route file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from delivery import router_config
+from delivery.color import Weights
+from delivery.envoy_bootstrap import BOOTSTRAP_FILE, CLUSTERS_FILE, ROUTES_FILE
+from delivery.split_record import SplitRecord
+from delivery.topology import Topology
+from probes.atomic_file import write_atomically
+from probes.router import RouterUnreachable
+
+PRIVATE = 0o600  # these files hold the secret that forces a color
+
+
+def router_folder(home: Path) -> Path:
+    """Where the router's files are."""
+    return home.resolve() / "router"
+
+
+def read_topology(home: Path) -> Topology:
+    """The topology last written. Raises RouterUnreachable where there is none or it can't be read."""
+    path = router_folder(home) / "topology.json"
+    try:
+        return Topology.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        raise RouterUnreachable(f"{path}: no topology of the router there ({type(error).__name__})") from error
+
+
+def write_topology(home: Path, topology: Topology) -> None:
+    """Write everything that follows from the topology; weights stay as they are.
+
+    The order keeps every moment valid: clusters before the routes that may name them. Raises Refusal for a color that has a weight and no
+    pool any more (nothing is written then), OSError for a full disk.
+    """
+    folder = router_folder(home)
+    with _locked(folder):
+        routes = router_config.routes(topology, _written_weights(home))
+        _write(folder / BOOTSTRAP_FILE, router_config.bootstrap(topology, str(folder)))
+        _write(folder / CLUSTERS_FILE, router_config.clusters(topology))
+        _write(folder / ROUTES_FILE, routes)
+        _write(folder / "topology.json", topology.model_dump_json(indent=1) + "\n")
+
+
+def write_routes(home: Path, service: str, weights: Weights | None) -> None:
+    """Write the weights of one service; the others keep theirs. Raises RouterUnreachable, Refusal, OSError; nothing is changed then."""
+    folder = router_folder(home)
+    if not folder.is_dir():
+        raise RouterUnreachable(f"{folder}: no router there")
+    with _locked(folder):
+        topology = read_topology(home)
+        if topology.service(service) is None:
+            raise RouterUnreachable(f"{folder / 'topology.json'}: the router doesn't know the service {service}")
+        _write(folder / ROUTES_FILE, router_config.routes(topology, {**_written_weights(home), service: weights}))
+
+
+def _written_weights(home: Path) -> dict[str, Weights]:
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return router_config.weights_in_routes((router_folder(home) / ROUTES_FILE).read_text(encoding="utf-8"))
+    return dict(_recorded_weights(home))
+
+
+def _recorded_weights(home: Path) -> Iterator[tuple[str, Weights]]:
+    for path in sorted((home / "services").glob("*.json")):
+        with contextlib.suppress(OSError, ValueError):
+            record = SplitRecord.model_validate_json(path.read_text(encoding="utf-8"))
+            if record.weights is not None:
+                yield path.stem, record.weights
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file unless it already says so: Envoy reads a replaced file again."""
+    with contextlib.suppress(OSError):
+        if path.read_text(encoding="utf-8") == text:
+            return
+    write_atomically(path, text, PRIVATE)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
