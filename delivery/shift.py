@@ -53,6 +53,13 @@ def base_of(record: SplitRecord, live: Weights | None) -> Weights | None:
     return record.journal.before if record.journal else live
 
 
+def rising_color(before: Weights | None, wish: Wish) -> Color | None:
+    """The color whose weight goes up; the active one on a first deployment; None when none does."""
+    if before is None:
+        return wish.active
+    return next((color for color in Color if wish.target.of(color) > before.of(color)), None)
+
+
 def decide(wish: Wish, record: SplitRecord, live: Weights | None, engines: Mapping[Color, tuple[str, ...]]) -> Shift:
     """The shift from the live weights to the wish, `engines` being the identities live now (invariant 2 of the design).
 
@@ -64,7 +71,7 @@ def decide(wish: Wish, record: SplitRecord, live: Weights | None, engines: Mappi
     if before is None:
         return _first(wish)
     _check_roles(wish, record)
-    rising = next((color for color in Color if wish.target.of(color) > before.of(color)), None)
+    rising = rising_color(before, wish)
     if rising is None:
         return Shift(before, wish.target, None, Need.NOTHING)
     if wish.active == rising == (record.active or rising) or is_proven(record, rising, wish.releases.get(rising, ""), engines.get(rising, ())):

@@ -1,0 +1,56 @@
+"""The plan as a person reads it in `pulumi preview` and in a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from delivery.plan import PoolPlan, ServicePlan
+from delivery.receipt import GateName, Receipt
+from delivery.shift import Need
+
+FLOOR_SECONDS = 5
+"""What an `up` costs without gates: Pulumi's own start, read-backs and the proof of the split."""
+
+
+def plan_lines(plan: ServicePlan, receipts: Mapping[str, Sequence[Receipt]]) -> list[str]:
+    """The lines of one service. `receipts` holds, by color, what earlier gates measured, from which the expected time follows."""
+    return [f"{plan.service}: {_weights(plan)}; expect about {_expected_seconds(plan, receipts):.0f} s", *_pools(plan)]
+
+
+def gpu_lines(uses: Mapping[int, Sequence[tuple[str, float]]]) -> list[str]:
+    """The GPUs in use once the `up` is through: by id, who is on it and with which share of its memory."""
+    return [
+        f"gpu {gpu}: " + ", ".join(f"{owner} {share * 100:.0f} %" for owner, share in owners)
+        for gpu, owners in sorted(uses.items())
+    ]
+
+
+def _weights(plan: ServicePlan) -> str:
+    shift = plan.shift
+    if not plan.reachable:
+        known = f"last known weights {shift.before}" if shift.before else "no weights known"
+        return f"live weights unknown, the router does not answer ({known}) -> {shift.target}"
+    if shift.before is None:
+        return f"first deployment -> {shift.target}, after its gates"
+    if not shift.changes:
+        return f"weights unchanged at {shift.target}"
+    needs = {Need.RECEIPTS: "after passing gates", Need.LIVENESS: "at once, after a token from it", Need.NOTHING: "at once"}
+    return f"weights {shift.before} -> {shift.target}, {needs[shift.need]}"
+
+
+def _pools(plan: ServicePlan) -> list[str]:
+    lines = []
+    for pool in plan.pools:
+        engines = f"{pool.engines} engine{'' if pool.engines == 1 else 's'}"
+        lines.append(f"  {pool.color}: {pool.role}, release {pool.release}, {pool.action} {engines}")
+        lines += [f"    {gate.gate}: {gate.why}" for gate in pool.gates]
+    return lines
+
+
+def _expected_seconds(plan: ServicePlan, receipts: Mapping[str, Sequence[Receipt]]) -> float:
+    return FLOOR_SECONDS + sum(_gate_seconds(pool, receipts.get(pool.color, ())) for pool in plan.pools)
+
+
+def _gate_seconds(pool: PoolPlan, receipts: Sequence[Receipt]) -> float:
+    measured: dict[GateName, float] = {receipt.gate: receipt.numbers.get("seconds", 0.0) for receipt in receipts}
+    return sum(measured.get(gate.gate, 0.0) for gate in pool.gates if gate.measures)
