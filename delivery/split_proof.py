@@ -1,0 +1,60 @@
+"""Do the colors that answered fit the weights? Owns the bound; sending the probes is probes/color_count.py's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from delivery.binomial import expected_range
+from delivery.color import Color, Weights
+
+ALPHA = 1e-6  # two-sided chance of refusing a split that is right: once in a million shifts
+
+
+def judge(
+    observed: Mapping[Color, int] | Mapping[Color | None, int],
+    target: Weights,
+    alive: Mapping[Color, bool],
+    rising: Color | None = None,
+) -> str | None:
+    """None when the probes prove the target, else the reason with its numbers.
+
+    `observed` counts answers by color; the key None counts probes that no color answered. A color that `alive` calls dead is excused
+    from its share, because retries carry it to the other color, unless it is the rising one; a color missing there counts as alive.
+    """
+    counts: dict[Color | None, int] = {}
+    counts.update(observed)
+    probes = sum(counts.values())
+    if probes == 0:
+        return f"no probe was sent, so {target} is not proven"
+    lost = counts.get(None, 0)
+    if lost:
+        return f"{lost} of {probes} probes were answered by no color at {target}"
+    for color in Color:
+        reason = _judge_color(counts, color, target, probes, alive, rising)
+        if reason:
+            return reason
+    return None
+
+
+def probes_needed(target: Weights) -> int:
+    """The fewest probes with which silence of the smaller color is a surprise (1 at 0/100, where every probe is checked)."""
+    smaller = min(target.blue, target.green)
+    return 1 if smaller == 0 else math.floor(math.log(ALPHA / 2) / math.log(1 - smaller / 100)) + 1
+
+
+def _judge_color(
+    counts: Mapping[Color | None, int], color: Color, target: Weights, probes: int, alive: Mapping[Color, bool], rising: Color | None
+) -> str | None:
+    weight, count = target.of(color), counts.get(color, 0)
+    if weight in (0, 100):
+        need = probes if weight else 0
+        return None if count == need else f"{color} answered {count} of {probes} probes at weight {weight}, need {need}"
+    lowest, highest = expected_range(probes, weight / 100, ALPHA)
+    excused = not alive.get(color, True) and color is not rising
+    if count < lowest and not excused:
+        return f"{color} answered {count} of {probes} probes at weight {weight}, need {lowest} to {highest}"
+    covers_for_other = not alive.get(color.other, True) and color.other is not rising
+    if count > highest and not covers_for_other:
+        return f"{color} answered {count} of {probes} probes at weight {weight}, need {lowest} to {highest}"
+    return None
