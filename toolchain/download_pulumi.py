@@ -35,7 +35,8 @@ def published_checksum(version: str, timeout_seconds: float) -> str:
     """The SHA-256 that the release publishes for this machine's archive."""
     base = os.environ.get("VERDIGRIS_PULUMI_MIRROR", f"{CHECKSUMS}/v{version}")
     with urllib.request.urlopen(f"{base}/pulumi-{version}-checksums.txt", timeout=timeout_seconds) as reply:
-        for line in reply.read().decode().splitlines():
+        text: str = reply.read().decode()
+        for line in text.splitlines():
             checksum, _, name = line.partition("  ")
             if name.strip() == archive_name(version):
                 return checksum

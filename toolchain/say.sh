@@ -1,6 +1,6 @@
 # Sourced by toolchain/build and scripts/setup: progress lines with the seconds since the first of them started.
 export VERDIGRIS_STARTED="${VERDIGRIS_STARTED:-$(date +%s)}"
-VERDIGRIS_CACHE="${VERDIGRIS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/verdigris}"
+VERDIGRIS_CACHE="${VERDIGRIS_CACHE:-$HOME/.cache/verdigris}"
 
 say() { [ -n "${VERDIGRIS_QUIET:-}" ] || printf '[%4d s] %s\n' "$(($(date +%s) - VERDIGRIS_STARTED))" "$*" >&2; }
 

@@ -1,0 +1,210 @@
+"""The tiers of tests: what each needs, in which order they run, and the table at the end.
+
+Owns the command line of `scripts/test`. What a tier checks is in its folder under tests/ (or in scripts/lint.py);
+how its parts are installed is in scripts/setup and scripts/setup-vllm.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTEST_NO_TESTS = 5
+DOCKER_ANSWER_SECONDS = 15.0
+
+
+class Status(StrEnum):
+    """How a tier ended."""
+
+    PASSED = "passed"
+    FAILED = "FAILED"
+    LEFT_OUT = "left out"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One row of the closing table; `detail` is pytest's counts, or why the tier was left out or failed."""
+
+    tier: str
+    status: Status
+    seconds: float
+    detail: str
+
+
+def nothing_missing() -> str:
+    """For tiers that need only what scripts/setup always installs."""
+    return ""
+
+
+def nginx_missing() -> str:
+    """Why the nginx tier cannot run, or nothing."""
+    return "" if shutil.which("nginx") else "no nginx on PATH; scripts/setup --nginx installs it"
+
+
+def docker_missing() -> str:
+    """Why the docker tier cannot run, or nothing."""
+    if not shutil.which("docker"):
+        return "no docker on PATH; scripts/setup --docker installs it"
+    try:
+        answer = subprocess.run(["docker", "info"], capture_output=True, timeout=DOCKER_ANSWER_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return f"the Docker engine did not answer in {DOCKER_ANSWER_SECONDS:.0f} s"
+    return "" if answer.returncode == 0 else "no Docker engine answers; start dockerd (scripts/setup --docker installs it)"
+
+
+def vllm_missing() -> str:
+    """Why the vllm tier cannot run, or nothing."""
+    answer = subprocess.run([ROOT / "scripts/setup-vllm", "--check"], capture_output=True, check=False)
+    return "" if answer.returncode == 0 else "vLLM for the CPU is not installed; scripts/setup-vllm installs it (several GB)"
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A set of checks that needs the same things on the machine."""
+
+    name: str
+    folder: str
+    pytest_flags: tuple[str, ...] = ()
+    missing: Callable[[], str] = nothing_missing
+    install: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> list[str]:
+        """What runs the tier, without the words that the user adds."""
+        if self.name == "lint":
+            return [sys.executable, "-m", "scripts.lint"]
+        return [sys.executable, "-m", "pytest", self.folder, *self.pytest_flags]
+
+    def has_tests(self) -> bool:
+        """Whether anything is there to run."""
+        return self.name == "lint" or any((ROOT / self.folder).rglob("test_*.py"))
+
+
+TIERS = (
+    Tier("lint", "scripts"),
+    Tier("unit", "tests/unit", ("-n", "2")),
+    Tier("components", "tests/components", ("-n", "2")),
+    Tier("integration", "tests/integration", ("-n", "2", "--dist", "loadfile")),
+    Tier("nginx", "tests/e2e/nginx", (), nginx_missing, ("scripts/setup", "--nginx")),
+    Tier("docker", "tests/e2e/docker", (), docker_missing, ("scripts/setup", "--docker")),
+    Tier("vllm", "tests/e2e/vllm", (), vllm_missing, ("scripts/setup-vllm",)),
+)
+NAMES = tuple(tier.name for tier in TIERS)
+
+
+def reason_left_out(tier: Tier, required: bool) -> str:
+    """Why the tier cannot run, or nothing; what a required tier lacks is installed first."""
+    if not tier.has_tests():
+        return f"no tests in {tier.folder}"
+    missing = tier.missing()
+    if missing and required and tier.install:
+        print(f"{tier.name}: {missing}; it is required, so: {' '.join(tier.install)}", flush=True)
+        subprocess.run([ROOT / tier.install[0], *tier.install[1:]], cwd=ROOT, check=False)
+        missing = tier.missing()
+    return missing
+
+
+def run_and_show(command: Sequence[str]) -> tuple[int, str]:
+    """Runs a command with its output shown as it comes; returns the exit code and the last line that was not empty."""
+    path = os.pathsep.join((str(ROOT / ".venv/bin"), os.environ.get("PATH", "")))
+    environment = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    last = ""
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            last = line.strip() or last
+        return process.wait(), last
+    except KeyboardInterrupt:
+        process.wait()
+        raise
+
+
+def run_tier(tier: Tier, required: bool, pytest_words: Sequence[str]) -> Outcome:
+    """Runs one tier, or says why not."""
+    print(f"\n== {tier.name} ==", flush=True)
+    started = time.monotonic()
+    reason = reason_left_out(tier, required)
+    if reason:
+        print(f"{'required but cannot run' if required else 'left out'}: {reason}", flush=True)
+        return Outcome(tier.name, Status.FAILED if required else Status.LEFT_OUT, time.monotonic() - started, reason)
+    code, last = run_and_show([*tier.command, *(pytest_words if tier.name != "lint" else ())])
+    seconds = time.monotonic() - started
+    counts = re.sub(r"^=+ | in [\d.]+s.*$", "", last)
+    if code == PYTEST_NO_TESTS:
+        return Outcome(tier.name, Status.FAILED if required else Status.LEFT_OUT, seconds, "no tests were selected")
+    return Outcome(tier.name, Status.PASSED if code == 0 else Status.FAILED, seconds, counts)
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """The closing table, one line a tier."""
+    lines = [f"{'tier':<12} {'result':<9} {'seconds':>8}  counts, or why"]
+    lines += [f"{row.tier:<12} {row.status:<9} {row.seconds:>8.1f}  {row.detail}" for row in outcomes]
+    return "\n".join(lines)
+
+
+def names(text: str) -> list[str]:
+    """`all` or a comma-separated list of tiers."""
+    chosen = list(NAMES) if text == "all" else [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in chosen if name not in NAMES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"got {unknown[0]!r}, need all or some of {', '.join(NAMES)}")
+    return chosen
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line; what follows `--` goes to pytest."""
+    parser = argparse.ArgumentParser(prog="scripts/test", description="Runs every tier of tests whose parts are on this machine.")
+    parser.add_argument(
+        "--tier", type=names, action="extend", default=[], metavar="TIER", help=f"only this tier (repeatable): {', '.join(NAMES)}"
+    )
+    parser.add_argument(
+        "--require",
+        type=names,
+        action="extend",
+        default=[],
+        metavar="TIERS",
+        help="all, or a comma-separated list: what these need is installed, and one that cannot run is a failure",
+    )
+    parser.add_argument("pytest_words", nargs="*", metavar="-- PYTEST_ARGUMENT", help="for instance: -- -k weights -x")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the tiers and prints the table; 1 when any failed."""
+    options = parse(arguments)
+    chosen = {*options.tier, *options.require} if options.tier else set(NAMES)
+    outcomes = []
+    try:
+        for tier in TIERS:
+            if tier.name in chosen:
+                outcomes.append(run_tier(tier, tier.name in options.require, options.pytest_words))
+    except KeyboardInterrupt:
+        print("\ninterrupted")
+        return 130
+    print(f"\n{table(outcomes)}")
+    # A tier asked for by name must run too; only --require also installs what it lacks.
+    asked_for = {row.tier for row in outcomes if row.status is Status.LEFT_OUT and row.tier in options.tier}
+    return int(bool(asked_for) or any(row.status is Status.FAILED for row in outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
