@@ -16,7 +16,7 @@ class WarmupSettings(_GateModel):
     """The warm-up gate: real tokens from every engine of a pool until time to first token is steady."""
 
     prompts: str = Field(min_length=1, description="JSONL of prompts shaped like production, relative to the project root")
-    deadline_seconds: float = Field(default=600, gt=0, description="for everything: waiting for engines that load a model, and warming them")
+    deadline_seconds: float = Field(default=600, gt=0, description="waiting for engines to load their model included")
     min_rounds: int = Field(default=3, ge=2, description="steadiness compares rounds, so one is never enough")
     max_rounds: int = Field(default=20, ge=2)
     steady_ratio: float = Field(default=1.3, gt=1, description="last rounds' median time to first token against the best round's")

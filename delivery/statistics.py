@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Pairs:
-    """Independent paired outcomes: how many there are, how many are losses and how many are gains. Raises ValueError for impossible counts."""
+    """Independent paired outcomes: all, losses and gains among them. Raises ValueError for impossible counts."""
 
     total: int
     losses: int
@@ -80,7 +80,8 @@ def p_value(pairs: Pairs, margin: float) -> float:
     tails = [_tail(pairs.total, margin, rate, most_losses) for rate in grid]
     best = int(np.argmax(tails))
     nearby = np.linspace(grid[max(best - 1, 0)], grid[min(best + 1, _GRID - 1)], 17)
-    return min(1.0, max(*tails, *(_tail(pairs.total, margin, rate, most_losses) for rate in nearby)))
+    tails += [_tail(pairs.total, margin, rate, most_losses) for rate in nearby]
+    return min(1.0, max(tails))
 
 
 def loss_upper_bound(pairs: Pairs, confidence: float) -> float:
