@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
+from delivery.config_advice import how_to_set
 from delivery.config_errors import refusals_of
 from delivery.config_models import (
     DrainConfig,
@@ -24,6 +25,7 @@ from delivery.config_models import (
     Target,
 )
 from delivery.config_rules import broken_rules
+from delivery.field_notes import CONFIG_NOTES
 from delivery.refusal import Refusal, Refusals
 
 __all__ = [
@@ -55,7 +57,7 @@ def parse_config(raw: Mapping[str, object]) -> StackConfig:
         # Through JSON, because pydantic's strict mode takes "blue" for an enum and a list for a tuple from JSON only.
         config = StackConfig.model_validate_json(text, strict=True)
     except ValidationError as error:
-        raise Refusals(refusals_of(error, StackConfig)) from None
+        raise Refusals(refusals_of(error, StackConfig, CONFIG_NOTES, how_to_set, "config")) from None
     broken = broken_rules(config)
     if broken:
         raise Refusals(broken)

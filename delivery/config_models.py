@@ -46,9 +46,7 @@ class Standby(StrEnum):
 
 
 class _ConfigModel(BaseModel):
-    model_config = ConfigDict(
-        strict=True, frozen=True, extra="forbid", alias_generator=to_camel, allow_inf_nan=False
-    )
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", alias_generator=to_camel, allow_inf_nan=False)
 
 
 class RouterConfig(_ConfigModel):
@@ -135,6 +133,6 @@ class StackConfig(_ConfigModel):
     """A whole stack: one router and the services behind it. `base_port` is where the ports that the config doesn't name begin."""
 
     target: Target
-    base_port: int = Field(default=9600, ge=LOWEST_PORT, le=HIGHEST_PORT - 200)
+    base_port: int = Field(default=9600, ge=LOWEST_PORT, le=HIGHEST_PORT - 300)
     router: RouterConfig = RouterConfig()
     services: dict[str, ServiceConfig] = Field(min_length=1)

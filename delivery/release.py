@@ -38,9 +38,7 @@ class Release(BaseModel):
     through `chat_template`. `image` is the container image on targets that run containers.
     """
 
-    model_config = ConfigDict(
-        strict=True, frozen=True, extra="forbid", alias_generator=to_camel, allow_inf_nan=False
-    )
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", alias_generator=to_camel, allow_inf_nan=False)
 
     name: str = Field(min_length=1, max_length=63)
     engine: EngineKind
