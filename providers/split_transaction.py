@@ -34,7 +34,7 @@ class SplitWorld(Protocol):
     def receipts(self, color: Color, identities: Mapping[str, str | None]) -> Sequence[tuple[str, Receipt | None, Subject]]: ...
     def write_weights(self, weights: Weights | None) -> None: ...
     def await_weights(self, weights: Weights | None) -> None: ...
-    def count_colors(self) -> Mapping[Color, int]: ...
+    def count_colors(self) -> Mapping[Color | None, int]: ...
     def smoke(self, color: Color) -> str | None: ...
     def say(self, text: str) -> None: ...
 
@@ -45,7 +45,7 @@ class Proof:
 
     before: Weights | None
     weights: Weights
-    observed: Mapping[Color, int]
+    observed: Mapping[Color | None, int]
 
 
 def run(world: SplitWorld, wish: Wish) -> Proof:
@@ -101,7 +101,7 @@ def _check(world: SplitWorld, wish: Wish, shift: Shift, live: Weights | None, id
         raise ShiftFailed(f"{where}: got {reason} through the router, need a whole answer before it carries traffic. {kept}")
 
 
-def _move(world: SplitWorld, shift: Shift) -> Mapping[Color, int]:
+def _move(world: SplitWorld, shift: Shift) -> Mapping[Color | None, int]:
     """Write, read back, prove, smoke-test. Raises ShiftFailed or OSError."""
     world.write_weights(shift.target)
     world.await_weights(shift.target)
@@ -113,19 +113,19 @@ def _move(world: SplitWorld, shift: Shift) -> Mapping[Color, int]:
     return observed
 
 
-def _prove(world: SplitWorld, shift: Shift) -> Mapping[Color, int]:
+def _prove(world: SplitWorld, shift: Shift) -> Mapping[Color | None, int]:
     everyone = dict.fromkeys(Color, True)
     observed = world.count_colors()
-    if split_proof.judge(observed, shift.target, everyone) is None:
+    if split_proof.judge(observed, shift.target, everyone, shift.rising) is None:
         return observed
     observed = world.count_colors()
-    reason = split_proof.judge(observed, shift.target, everyone)
+    reason = split_proof.judge(observed, shift.target, everyone, shift.rising)
     if reason is None:
         return observed
     alive = {color: color is shift.rising or _lives(world, color) for color in Color}
     if shift.rising is None and not any(alive[color] for color in Color if shift.target.of(color)):
         raise ShiftFailed(f"got {reason}, and no color that carries traffic answers")
-    excused = split_proof.judge(observed, shift.target, alive)
+    excused = split_proof.judge(observed, shift.target, alive, shift.rising)
     if excused is not None:
         raise ShiftFailed(excused)
     world.say(f"the split is proven without a color that answers nothing: {reason}")

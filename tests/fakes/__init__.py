@@ -1,0 +1,1 @@
+"""Doubles and starters that several tests share."""
