@@ -1,0 +1,96 @@
+"""The resource of the router's files: the services, pools and engines that it knows. Weights are TrafficSplit's and stay as they are."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, Resource, UpdateResult
+from pydantic import ValidationError
+
+from delivery.refusal import Refusal
+from delivery.topology import Topology
+from probes import router_files
+from probes.router import RouterUnreachable
+from probes.stack_home import StackHome
+from providers.refused import refusals
+from providers.resource import Inputs, Provider, inputs
+
+
+class RouterFilesInputs(Inputs):
+    """`topology`: JSON of delivery.topology.Topology without `forced_color_secret`, which is read from the home's secrets when written."""
+
+    home: str
+    topology: str
+
+
+def _wanted_topology(wanted: RouterFilesInputs) -> Topology:
+    """Raises Refusal without the secret's file, or for a text that is no topology."""
+    secret = StackHome(Path(wanted.home)).forced_color_secret
+    try:
+        value = secret.read_text(encoding="utf-8").strip()
+        return Topology.model_validate({**json.loads(wanted.topology), "forced_color_secret": value})
+    except OSError as error:
+        raise Refusal(str(secret), error.strerror, "the secret that forces a color", "gates need it", "run a whole `pulumi up`") from None
+    except (ValidationError, ValueError) as error:
+        raise Refusal("topology", f"a text that is none ({type(error).__name__})", "a topology", "it is rendered", "report it") from None
+
+
+class RouterFilesProvider(Provider):
+    """Writes topology, bootstrap, clusters and routes."""
+
+    model = RouterFilesInputs
+    identity = ("home",)
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Write them."""
+        outs = _written(inputs(RouterFilesInputs, props))
+        return CreateResult(outs["home"], outs)
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        """Write them again; the weights that are live stay."""
+        return UpdateResult(_written(inputs(RouterFilesInputs, _news)))
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        """Remove the router's folder; the router itself was stopped before."""
+        shutil.rmtree(StackHome(Path(inputs(RouterFilesInputs, _props).home)).router, ignore_errors=True)
+
+    def changed(self, _olds: dict[str, Any], _wanted: RouterFilesInputs) -> bool:
+        """Compares with the disk."""
+        try:
+            return router_files.read_topology(StackHome(Path(_wanted.home)).path) != _wanted_topology(_wanted)
+        except (RouterUnreachable, Refusal):
+            return True
+
+    def present(self, _props: dict[str, Any]) -> dict[str, Any] | None:
+        """Gone without a topology; else the topology on disk, without the secret."""
+        home = StackHome(Path(_props["home"]))
+        if not home.topology.is_file():
+            return None
+        try:
+            live = router_files.read_topology(home.path)
+        except RouterUnreachable:
+            return {**_props, "topology": "unreadable"}
+        same = json.loads(_props["topology"]) == live.model_dump(mode="json", exclude={"forced_color_secret"})
+        return _props if same else {**_props, "topology": live.model_dump_json(exclude={"forced_color_secret"})}
+
+
+def _written(wanted: RouterFilesInputs) -> dict[str, Any]:
+    with refusals():
+        router_files.write_topology(StackHome(Path(wanted.home)).path, _wanted_topology(wanted))
+    return {"home": wanted.home, "topology": wanted.topology}
+
+
+class RouterFiles(Resource, module="verdigris", name="RouterFiles"):
+    """What the router knows. Depends on the `RandomSecretFile` of the forced color."""
+
+    home: pulumi.Output[str]
+    topology: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, *, home: pulumi.Input[str], topology: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(RouterFilesProvider(), name, {"home": home, "topology": topology}, opts)
