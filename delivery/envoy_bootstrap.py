@@ -80,7 +80,7 @@ def _connection_manager(folder: str) -> dict[str, Any]:
         "stream_idle_timeout": LONGEST_PAUSE,
         # Nobody is internal: a client's x-envoy-* headers would otherwise change timeouts and retries.
         "use_remote_address": True,
-        "internal_address_config": {"unix_sockets": False},
+        "internal_address_config": {"cidr_ranges": [{"address_prefix": "192.0.2.0", "prefix_len": 32}]},  # a documentation address
         "normalize_path": True,
         "merge_slashes": True,
         "path_with_escaped_slashes_action": "REJECT_REQUEST",

@@ -79,5 +79,3 @@ def _is_ip(engine: str) -> bool:
     except ValueError:
         return False
     return True
-
-

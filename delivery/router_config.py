@@ -34,7 +34,10 @@ def routes(topology: Topology, weights: Mapping[str, Weights | None]) -> str:
 
 def weights_in_routes(text: str) -> dict[str, Weights]:
     """The weights of each service in a text from `routes`. Raises ValueError for a text that isn't one."""
-    return weights_of_route_configs(json.loads(text)["resources"])
+    try:
+        return weights_of_route_configs(json.loads(text)["resources"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a route file: {error!r}") from error
 
 
 def weights_of_route_configs(configs: list[dict[str, Any]]) -> dict[str, Weights]:

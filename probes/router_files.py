@@ -67,7 +67,7 @@ def write_routes(home: Path, service: str, weights: Weights | None) -> None:
 
 
 def _written_weights(home: Path) -> dict[str, Weights]:
-    with contextlib.suppress(OSError, ValueError, KeyError):
+    with contextlib.suppress(OSError, ValueError):
         return router_config.weights_in_routes((router_folder(home) / ROUTES_FILE).read_text(encoding="utf-8"))
     return dict(_recorded_weights(home))
 
