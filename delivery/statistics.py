@@ -81,7 +81,7 @@ def p_value(pairs: Pairs, margin: float) -> float:
     best = int(np.argmax(tails))
     nearby = np.linspace(grid[max(best - 1, 0)], grid[min(best + 1, _GRID - 1)], 17)
     tails += [_tail(pairs.total, margin, rate, most_losses) for rate in nearby]
-    return min(1.0, max(tails))
+    return float(min(1.0, max(tails)))
 
 
 def loss_upper_bound(pairs: Pairs, confidence: float) -> float:
