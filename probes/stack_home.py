@@ -13,12 +13,12 @@ _LONGEST_SOCKET_PATH = 95
 
 @dataclass(frozen=True)
 class StackHome:
-    """The folder of one stack on this machine, always absolute. Creating one touches nothing."""
+    """The folder of one stack on this machine, always absolute and without links. Creating one writes nothing."""
 
     path: Path
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "path", Path(os.path.abspath(self.path)))
+        object.__setattr__(self, "path", Path(os.path.realpath(self.path)))
 
     @property
     def supervisor_conf(self) -> Path:

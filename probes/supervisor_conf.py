@@ -57,23 +57,20 @@ def quoted(argument: str) -> str:
 
 
 def daemon_conf(home: StackHome) -> str:
-    """supervisord.conf of a stack. Its programs come from `programs/*.conf`, relative to the file itself."""
-
-    def path(value: Path) -> str:
-        return str(value).replace("%", "%%")
-
+    """supervisord.conf of a stack. Paths are relative to the home, where the daemon runs: a home may have ` #` or `%` in its name."""
+    inside = home.supervisor_socket.parent == home.path
+    socket = home.supervisor_socket.name if inside else str(home.supervisor_socket)
     return f"""; written by Verdigris
 [unix_http_server]
-file={path(home.supervisor_socket)}
+file={socket}
 chmod=0600
 
 [supervisord]
-logfile={path(home.log("supervisord"))}
+logfile={_relative(home, home.log("supervisord"))}
 logfile_maxbytes={_LOG_BYTES}
 logfile_backups={_LOG_BACKUPS}
-pidfile={path(home.supervisor_pid)}
-childlogdir={path(home.logs)}
-directory={path(home.path)}
+pidfile={_relative(home, home.supervisor_pid)}
+childlogdir={_relative(home, home.logs)}
 identifier=verdigris
 nocleanup=true
 minfds=256
@@ -91,7 +88,9 @@ def program_conf(home: StackHome, name: str, stop_seconds: int) -> str:
 
     Only the program itself gets SIGTERM: a vLLM engine's workers have to live until it has drained. What is left of the group is killed.
     """
-    command = " ".join(quoted(part) for part in (sys.executable, "-I", "-S", str(_LAUNCHER), str(home.program_spec(valid_name(name)))))
+    command = " ".join(
+        quoted(part) for part in (sys.executable, "-I", "-S", str(_LAUNCHER), _relative(home, home.program_spec(valid_name(name))))
+    )
     return f"""; written by Verdigris
 [program:{name}]
 command={command}
@@ -104,7 +103,11 @@ stopwaitsecs={stop_seconds + STOP_MARGIN_SECONDS}
 stopasgroup=false
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={str(home.log(name)).replace("%", "%%")}
+stdout_logfile={_relative(home, home.log(name))}
 stdout_logfile_maxbytes={_LOG_BYTES}
 stdout_logfile_backups={_LOG_BACKUPS}
 """
+
+
+def _relative(home: StackHome, path: Path) -> str:
+    return str(path.relative_to(home.path))
