@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from delivery.config_advice import how_to_set
-from delivery.config_errors import refusals_of
+from delivery.config_errors import Document, refusals_of
 from delivery.config_models import (
     DrainConfig,
     GatesConfig,
@@ -42,6 +42,8 @@ __all__ = [
     "parse_config",
 ]
 
+DOCUMENT = Document(StackConfig, CONFIG_NOTES, how_to_set, "config")
+
 
 def parse_config(raw: Mapping[str, object]) -> StackConfig:
     """The config of a stack from plain values (`target`, `basePort`, `router`, `services`; absent or None means the default).
@@ -57,7 +59,7 @@ def parse_config(raw: Mapping[str, object]) -> StackConfig:
         # Through JSON, because pydantic's strict mode takes "blue" for an enum and a list for a tuple from JSON only.
         config = StackConfig.model_validate_json(text, strict=True)
     except ValidationError as error:
-        raise Refusals(refusals_of(error, StackConfig, CONFIG_NOTES, how_to_set, "config")) from None
+        raise Refusals(refusals_of(error, DOCUMENT)) from None
     broken = broken_rules(config)
     if broken:
         raise Refusals(broken)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -26,24 +27,36 @@ BOUNDS = {"greater_than_equal": ("at least", "ge"), "greater_than": ("more than"
 UNKNOWN_FIELD = FieldNote("the field has no such value", "a value of that kind")
 
 
-def refusals_of(
-    error: ValidationError, model: type[BaseModel], notes: Mapping[str, FieldNote], advise: Callable[[str, str], str], root: str
-) -> list[Refusal]:
-    """One refusal for each mistake. `advise(path, example)` is the sentence that says how to set a field; `root` names the whole."""
+@dataclass(frozen=True)
+class Document:
+    """What was parsed: its model, the reasons of its fields, how one sets a field (`advise(path, example)`), and how its paths begin."""
+
+    model: type[BaseModel]
+    notes: Mapping[str, FieldNote]
+    advise: Callable[[str, str], str]
+    root: str
+    prefix: str = ""
+
+
+def refusals_of(error: ValidationError, document: Document) -> list[Refusal]:
+    """One refusal for each mistake."""
     found: dict[str, Refusal] = {}
     for detail in error.errors(include_url=False, include_context=True):
-        loc = _own_parts(detail["loc"], model)
-        path = path_text(loc) or root
-        note = _note(loc, notes)
-        if detail["type"] == "extra_forbidden":
-            refusal = _unknown_key(path, loc, detail["input"], model)
-        elif detail["type"] == "missing":
-            refusal = Refusal(path, "nothing", "a value", note.because, advise(path, note.example))
-        else:
-            refusal = Refusal(path, shown(detail["input"]), _need(detail), note.because, advise(path, note.example))
+        refusal = _refusal(detail, document)
         # A union of types reports one error a member: the first is enough.
-        found.setdefault(path, refusal)
+        found.setdefault(refusal.path, refusal)
     return list(found.values())
+
+
+def _refusal(detail: Any, document: Document) -> Refusal:
+    loc = _own_parts(detail["loc"], document.model)
+    field = path_text(loc)
+    path = document.prefix + field if field else document.root
+    if detail["type"] == "extra_forbidden":
+        return _unknown_key(path, loc, detail["input"], document.model)
+    note = _note(loc, document.notes)
+    got, need = ("nothing", "a value") if detail["type"] == "missing" else (shown(detail["input"]), _need(detail))
+    return Refusal(path, got, need, note.because, document.advise(field, note.example))
 
 
 def path_text(loc: tuple[int | str, ...]) -> str:

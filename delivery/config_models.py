@@ -60,7 +60,7 @@ class RouterConfig(_ConfigModel):
 class PoolConfig(_ConfigModel):
     """The engines of one color. `gpus` are device ids, dealt out evenly to the replicas; a replica with several uses tensor parallelism.
 
-    `gpu_memory_utilization` is the fraction of each GPU that one engine may take; None leaves it to the engine (vLLM: 0.9).
+    `gpu_memory_utilization` is the fraction of each GPU that one engine may take; None leaves it to the engine (delivery/gpus.py).
     """
 
     release: str = Field(min_length=1)
