@@ -101,11 +101,9 @@ def _below_floor(measured: EvalMeasurement, settings: EvalSettings, right: int, 
         return None
     wrong = [item for item in measured.asked_for if not measured.candidate[item].right and not measured.candidate[item].error]
     shown = "".join(f", {item} answered {_short(measured.candidate[item].answer)}" for item in wrong[:2])
-    return (
-        Verdict.FAIL,
-        f"{right} of {asked} right ({_percent(right, asked):.1f} %), need {settings.minimum_score_percent:g} %{_named_errors(measured)}{shown}; "
-        "mend the release, or lower gates.eval.minimumScorePercent if that score is good enough",
-    )
+    score = f"{right} of {asked} right ({_percent(right, asked):.1f} %), need {settings.minimum_score_percent:g} %"
+    do = "mend the release, or lower gates.eval.minimumScorePercent if that score is good enough"
+    return Verdict.FAIL, f"{score}{_named_errors(measured)}{shown}; {do}"
 
 
 def _restarted(measured: EvalMeasurement) -> Found:
@@ -138,8 +136,8 @@ def _compare(
         "supported_margin_percent": round(100 * supported, 2), "independent_items": float(worth),
     }  # fmt: skip
     text = (
-        f"against the baseline {raw.losses} lost and {raw.gains} won of {raw.total} items: at {settings.confidence_percent:g} % confidence at most "
-        f"{100 * bound:.1f} points worse, need at most {settings.margin_percent:g} ({_support(raw, pairs, supported)})"
+        f"against the baseline {raw.losses} lost and {raw.gains} won of {raw.total} items: at {settings.confidence_percent:g} % confidence "
+        f"at most {100 * bound:.1f} points worse, need at most {settings.margin_percent:g} ({_support(raw, pairs, supported)})"
     )
     # Both: the p-value is what the exact test promises, the bound is what people read; they agree but for the last digit.
     if bound <= margin and p_value(pairs, margin) <= 1 - confidence:

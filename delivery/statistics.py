@@ -107,7 +107,7 @@ def supported_margin(items: int, disagreement: float, confidence: float) -> floa
     if items <= 0:
         return 1.0
     spread = (float(special.ndtri(confidence)) + float(special.ndtri(_POWER))) * math.sqrt(max(disagreement, 0.0) / items)
-    return min(1.0, max(spread, 1 - (1 - confidence) ** (1 / items)))
+    return min(1.0, max(spread, float(1 - (1 - confidence) ** (1 / items))))
 
 
 def items_needed(margin: float, disagreement: float, confidence: float) -> int:

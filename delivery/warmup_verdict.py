@@ -105,8 +105,8 @@ def _not_up(measured: WarmupMeasurement, settings: WarmupSettings) -> Found:
         seen = listed([f"{address} ({measured.engines[address].problem or 'no answer'})" for address in missing])
         return (
             Verdict.INCONCLUSIVE,
-            f"{len(measured.up)} of {len(measured.engines)} engines came up within {settings.deadline_seconds:g} s, need all; missing: {seen}; "
-            "read the engine's log, or raise gates.warmup.deadlineSeconds if the model is still loading",
+            f"{len(measured.up)} of {len(measured.engines)} engines came up within {settings.deadline_seconds:g} s, need all; missing: "
+            f"{seen}; read the engine's log, or raise gates.warmup.deadlineSeconds if the model is still loading",
         )
     return None
 

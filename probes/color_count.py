@@ -1,0 +1,46 @@
+"""Which colors answer: many small requests through the router. What their counts prove is decided in delivery/split_proof.py."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+
+import httpx
+
+from delivery.client_api import COLOR_HEADER
+from delivery.color import Color
+from probes.engine_client import open_http
+
+_CONCURRENCY = 8
+_PROBE_SECONDS = 10.0
+
+
+def count_colors(
+    url: str, path: str, probes: int, headers: Mapping[str, str] | None = None, concurrency: int = _CONCURRENCY
+) -> dict[Color | None, int]:
+    """Send `probes` GETs to `url` (the router) + `path` (".../v1/models") and count who answered; None counts errors and answers without
+    a color. Connections are kept: the router draws a color for each request."""
+    return dict(asyncio.run(_count(url.rstrip("/") + path, probes, headers or {}, concurrency)))
+
+
+async def _count(url: str, probes: int, headers: Mapping[str, str], concurrency: int) -> Counter[Color | None]:
+    counts: Counter[Color | None] = Counter()
+    left = iter(range(probes))
+
+    async def work() -> None:
+        async with open_http() as http:
+            for _ in left:
+                counts[await _color(http, url, headers)] += 1
+
+    await asyncio.gather(*(work() for _ in range(min(concurrency, probes))))
+    return counts
+
+
+async def _color(http: httpx.AsyncClient, url: str, headers: Mapping[str, str]) -> Color | None:
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            answer = await http.get(url, headers=dict(headers))
+        return Color(answer.headers.get(COLOR_HEADER, "")) if answer.status_code == 200 else None
+    except (TimeoutError, httpx.HTTPError, ValueError):
+        return None

@@ -1,0 +1,166 @@
+"""Asks both releases the same items and grades the answers. What they are worth is decided in delivery/eval_verdict.py."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from delivery.eval_set import EvalSet, Item, ModelGrader, grade
+from delivery.eval_verdict import EvalMeasurement, Outcome
+from delivery.gate_settings import EvalSettings
+from probes.engine_client import EngineClient, EngineError, alive, open_http
+from probes.progress import Progress, Say
+
+_ITEM_SECONDS = 60.0
+_PROOF_SECONDS = 20.0  # for one token of a baseline engine, before the run
+_POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Side:
+    """One release: the engines (`host:port`) of its pool and the model name that they serve."""
+
+    engines: Sequence[str]
+    model: str
+
+
+@dataclass(frozen=True)
+class EvalRun:
+    """What to compare. Without a `baseline` that answers, `kept` (its answers by item id) stands in; `baseline_expected` says that a
+    comparison is due, so that doing without one is not silent."""
+
+    label: str
+    items: EvalSet
+    candidate: Side
+    settings: EvalSettings
+    say: Say
+    baseline: Side | None = None
+    kept: Mapping[str, str] | None = None
+    baseline_expected: bool = False
+    key_file: str | os.PathLike[str] | None = None
+    model_grader: ModelGrader | None = None
+    item_seconds: float = _ITEM_SECONDS
+
+
+@dataclass
+class _Lane:
+    """One side while it is being asked: what to ask whom, and the outcomes so far. `failed` counts errors since the last answer."""
+
+    side: Side
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    failed: int = 0
+    given_up: bool = False
+
+
+def evaluate(run: EvalRun) -> EvalMeasurement:
+    """Ask every item on both sides with bounded concurrency, interleaved so that both feel the same load. Never longer than the deadline
+    plus the few calls that read identities."""
+    return asyncio.run(_evaluate(run))
+
+
+async def _evaluate(run: EvalRun) -> EvalMeasurement:
+    progress = Progress(run.say, run.label)
+    candidate = _Lane(run.candidate)
+    before = await _identities(run)
+    live, note = await _live_baseline(run)
+    baseline = _Lane(live) if live else None
+    stopped = await _ask_all(run, candidate, baseline, progress)
+    after = await _identities(run)
+    outcomes, note = _baseline_outcomes(run, baseline, note)
+    return EvalMeasurement(
+        asked_for=tuple(item.id for item in run.items.items),
+        source_of=run.items.source_of,
+        candidate=candidate.outcomes,
+        identities_before=before,
+        identities_after=after,
+        baseline=outcomes,
+        baseline_expected=run.baseline_expected,
+        baseline_note=note,
+        stopped=stopped,
+        seconds=progress.seconds,
+    )
+
+
+async def _live_baseline(run: EvalRun) -> tuple[Side | None, str]:
+    """The engines of the baseline that generate tokens, and what is wrong with those that don't."""
+    if run.baseline is None:
+        return None, ""
+    model, engines = run.baseline.model, run.baseline.engines
+    problems = await asyncio.gather(*(alive(engine, model, _PROOF_SECONDS, run.key_file) for engine in engines))
+    note = "; ".join(problem for problem in problems if problem)
+    answering = [engine for engine, problem in zip(engines, problems, strict=True) if problem is None]
+    return (Side(answering, model) if answering else None), note
+
+
+async def _ask_all(run: EvalRun, candidate: _Lane, baseline: _Lane | None, progress: Progress) -> str:
+    """Let the workers ask everything; returns why they stopped early, or ""."""
+    queue: asyncio.Queue[tuple[_Lane, Item, str]] = asyncio.Queue()
+    for number, item in enumerate(run.items.items):
+        for lane in (candidate, baseline):
+            if lane is not None:
+                queue.put_nowait((lane, item, lane.side.engines[number % len(lane.side.engines)]))
+    total = queue.qsize()
+    workers = [asyncio.create_task(_work(run, queue)) for _ in range(min(run.settings.concurrency, total))]
+    try:
+        async with asyncio.timeout(run.settings.deadline_seconds):
+            while not all(worker.done() for worker in workers):
+                await asyncio.wait(workers, timeout=_POLL_SECONDS)
+                right = sum(outcome.right for outcome in candidate.outcomes.values())
+                asked = len(candidate.outcomes)
+                progress.tell_sometimes(f"{total - queue.qsize()} of {total} asked, candidate {right} of {asked} right")
+    except TimeoutError:
+        return f"the deadline of {run.settings.deadline_seconds:g} s passed"
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+    for worker in workers:
+        worker.result()  # a mistake in here must not look like a finished run
+    return "the candidate answered nothing any more" if candidate.given_up else ""
+
+
+async def _work(run: EvalRun, queue: asyncio.Queue[tuple[_Lane, Item, str]]) -> None:
+    give_up_after = max(8, 2 * run.settings.concurrency)
+    async with open_http() as http:
+        while not queue.empty():
+            lane, item, address = queue.get_nowait()
+            if lane.given_up:
+                continue
+            outcome = await _ask(run, EngineClient(address, run.key_file, http), lane.side.model, item)
+            lane.outcomes[item.id] = outcome
+            lane.failed = lane.failed + 1 if outcome.error else 0
+            lane.given_up = lane.given_up or lane.failed >= give_up_after
+
+
+async def _ask(run: EvalRun, engine: EngineClient, model: str, item: Item) -> Outcome:
+    try:
+        answer = await engine.complete(model, item.chat(), item.max_tokens, stream=False, deadline_seconds=run.item_seconds)
+    except EngineError as error:
+        return Outcome(right=False, error=str(error))
+    return Outcome(right=grade(item, answer.text, run.model_grader), answer=answer.text)
+
+
+def _baseline_outcomes(run: EvalRun, lane: _Lane | None, note: str) -> tuple[dict[str, Outcome] | None, str]:
+    """What the baseline said; where it could not be asked, what it said when it was evaluated itself."""
+    outcomes = dict(lane.outcomes) if lane else {}
+    for item in run.items.items:
+        known = outcomes.get(item.id)
+        if (known is None or known.error) and run.kept is not None and item.id in run.kept:
+            answer = run.kept[item.id]
+            outcomes[item.id] = Outcome(right=grade(item, answer, run.model_grader), answer=answer)
+    if outcomes:
+        return outcomes, note
+    return None, note or "no release to compare with"
+
+
+async def _identities(run: EvalRun) -> dict[str, str]:
+    async def ask(address: str) -> tuple[str, str]:
+        async with EngineClient(address, run.key_file) as client:
+            try:
+                return address, await client.identity()
+            except EngineError:
+                return address, ""
+
+    return {address: identity for address, identity in await asyncio.gather(*map(ask, run.candidate.engines)) if identity}
