@@ -44,11 +44,14 @@ class Options:
     """Empty: no key is asked for."""
     dev_mode: bool
     """VLLM_SERVER_DEV_MODE=1: only then do /sleep, /wake_up and /is_sleeping exist, as in vLLM."""
+    keep_alive_seconds: float
+    """How long idle connections stay open. vLLM's default of 5 s (VLLM_HTTP_TIMEOUT_KEEP_ALIVE) is kept: a router that keeps
+    them longer meets the same race here."""
     faults: Faults
 
 
 def parse_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
-    """Read the command line and the two variables of vLLM's environment. Exits with status 2 and a line on a bad flag."""
+    """Read the command line and the variables of vLLM's environment that matter here. Exits with status 2 and a line on a bad flag."""
     parser = _parser()
     given, ignored = parser.parse_known_args(arguments)
     if any(flag.split("=")[0] == "--api-key" for flag in ignored):
@@ -79,6 +82,7 @@ def parse_options(arguments: Sequence[str], environment: Mapping[str, str]) -> O
         exit_at_start=given.exit_at_start,
         api_key=environment.get("VLLM_API_KEY", ""),
         dev_mode=environment.get("VLLM_SERVER_DEV_MODE", "0") == "1",
+        keep_alive_seconds=float(environment.get("VLLM_HTTP_TIMEOUT_KEEP_ALIVE", "5")),
         faults=faults,
     )
 

@@ -18,8 +18,6 @@ from simulator.options import Options, WhileStopping
 from simulator.protocol import error_json
 
 _LARGEST_BODY_BYTES = 16 * 1024 * 1024
-# vLLM's default (VLLM_HTTP_TIMEOUT_KEEP_ALIVE): a router that keeps idle connections longer meets the same race here.
-_KEEP_ALIVE_SECONDS = 5.0
 # After an abort, answers only have to be written.
 _LAST_WRITES_SECONDS = 5.0
 
@@ -47,7 +45,11 @@ class Server:
             return 0
         # A handler is cancelled when its client leaves, as vLLM aborts requests that nobody waits for.
         runner = web.AppRunner(
-            self._application(), access_log=None, handler_cancellation=True, keepalive_timeout=_KEEP_ALIVE_SECONDS, shutdown_timeout=1.0
+            self._application(),
+            access_log=None,
+            handler_cancellation=True,
+            keepalive_timeout=self._options.keep_alive_seconds,
+            shutdown_timeout=1.0,
         )
         await runner.setup()
         site = web.TCPSite(runner, self._options.host, self._options.port, backlog=2048)
