@@ -92,7 +92,7 @@ def _unmeasured(measured: EvalMeasurement) -> Found:
         return Verdict.INCONCLUSIVE, f"{reason}{stopped}; read the engines' logs, then run `pulumi up` again"
     if asked < total:
         reason = f"{asked} of {total} items were asked ({measured.stopped or 'stopped early'}), need all"
-        return Verdict.INCONCLUSIVE, f"{reason}; raise gates.eval.deadlineSeconds or concurrency"
+        return Verdict.INCONCLUSIVE, f"{reason}; read the engines' logs, or raise gates.eval.deadlineSeconds or concurrency"
     return None
 
 
