@@ -82,8 +82,10 @@ def shown(value: object) -> str:
 
 def suggestion(word: str, known: list[str]) -> str:
     """What to write instead of an unknown key."""
-    close = difflib.get_close_matches(word.lower().replace("_", ""), [name.lower() for name in known], n=1, cutoff=0.6)
-    meant = next((name for name in known if close and name.lower() == close[0]), None)
+    plain = word.lower().replace("_", "")
+    close = difflib.get_close_matches(plain, [name.lower() for name in known], n=1, cutoff=0.7)
+    begun = [name for name in known if len(plain) > 2 and (name.lower().startswith(plain) or plain.startswith(name.lower()))]
+    meant = next((name for name in known if close and name.lower() == close[0]), begun[0] if begun else None)
     return f"write `{meant}`" if meant else f"remove it; the known keys are {', '.join(known)}"
 
 

@@ -38,10 +38,12 @@ def _router(config: StackConfig) -> Iterator[Refusal]:
     if router == admin:
         because = "the router's admin interface has basePort + 1"
         yield Refusal(router_path, router, f"a port other than {admin}", because, how_to_set(router_path, config.base_port))
+    reported: set[str] = set()
     for name, service in config.services.items():
         first = first_engine_port(config, service)
         for what, port, path in (("router", router, router_path), ("router's admin interface", admin, "basePort")):
-            if first <= port < first + ENGINE_PORTS:
+            if first <= port < first + ENGINE_PORTS and path not in reported:
+                reported.add(path)
                 yield Refusal(
                     path,
                     port,
