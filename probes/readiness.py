@@ -23,7 +23,7 @@ def await_ready(home: StackHome, name: str, url: str, deadline_seconds: float, *
     """
     started = said = time.monotonic()
     while True:
-        if _answers(url):
+        if answers(url):
             return True
         waited = time.monotonic() - started
         if programs.status(home, name).state.died:
@@ -36,7 +36,8 @@ def await_ready(home: StackHome, name: str, url: str, deadline_seconds: float, *
         time.sleep(_POLL_SECONDS)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether `url` answers 200 now."""
     try:
         return httpx.get(url, timeout=_CALL_SECONDS, trust_env=False).status_code == httpx.codes.OK
     except httpx.HTTPError:

@@ -89,6 +89,9 @@ def shutdown(home: StackHome, deadline_seconds: float, say: Callable[[str], None
     own_processes.end(home.path, None, _ORPHAN_GRACE_SECONDS)
     for file in (home.supervisor_socket, home.supervisor_pid, home.supervisor_conf):
         file.unlink(missing_ok=True)
+    for folder in (home.programs, home.secrets):
+        with contextlib.suppress(OSError):  # what is not empty belongs to someone
+            folder.rmdir()
 
 
 def _recover(home: StackHome, say: Callable[[str], None]) -> None:

@@ -17,7 +17,7 @@ from delivery.refusal import Refusal
 from probes import own_processes, programs, supervisor
 from probes.envoy_drain import drain
 from probes.ports import Listener, listeners
-from probes.readiness import await_ready
+from probes.readiness import answers, await_ready
 from probes.stack_home import StackHome
 from probes.supervisor_conf import ProgramSpec, valid_name
 from probes.supervisor_rpc import SupervisorUnreachable
@@ -76,11 +76,13 @@ class ProcessProvider(Provider):
     model = ProcessInputs
     identity = ("home", "name")
 
-    def objections(self, _wanted: ProcessInputs, *, is_new: bool) -> list[str]:
+    def objections(self, _known: Mapping[str, Any], *, is_new: bool) -> list[str]:
         """A port of a new program that a stranger holds; programs of this stack may give theirs up during the `up`."""
-        own = own_processes.mark(_wanted.stack_home.path, "")
-        strangers = [taken for taken in listeners(_wanted.ports) if not (taken.mark or "").startswith(own)] if is_new else []
-        return [str(_taken(_wanted.name, stranger)) for stranger in strangers]
+        if not is_new or not {"home", "name", "ports"} <= _known.keys():
+            return []
+        own = own_processes.mark(StackHome(Path(_known["home"])).path, "")
+        taken = listeners(int(port) for port in _known["ports"])
+        return [str(_taken(_known["name"], listener)) for listener in taken if not (listener.mark or "").startswith(own)]
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Add the program and wait for it; one that an interrupted `up` left running as wanted is kept. Nothing stays when this fails."""
@@ -121,6 +123,8 @@ class ProcessProvider(Provider):
             return True
         if not status.state.cared_for or not programs.is_written(_wanted.stack_home, _wanted.name, _wanted.spec()):
             return True
+        if _wanted.url_ready and _wanted.ready_required and not answers(_wanted.url_ready):
+            return True  # a supervisord that was just started again: others wait for this one
         return inputs(ProcessInputs, _olds) != _wanted
 
     def present(self, _props: dict[str, Any]) -> dict[str, Any] | None:

@@ -48,13 +48,14 @@ class Provider(ResourceProvider):
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse inputs that don't fit the model; those with unknowns are checked when they are known."""
-        if has_unknowns(news):
-            return CheckResult(news, [])
-        try:
-            wanted = inputs(self.model, news)
-        except ValidationError as error:
-            return CheckResult(news, [CheckFailure(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors()])
-        return CheckResult(news, [CheckFailure("", reason) for reason in self.objections(wanted, is_new=not _olds)])
+        known = {key: value for key, value in news.items() if not has_unknowns(value)}
+        failures: list[CheckFailure] = []
+        if len(known) == len(news):
+            try:
+                inputs(self.model, news)
+            except ValidationError as error:
+                failures = [CheckFailure(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors()]
+        return CheckResult(news, failures or [CheckFailure("", reason) for reason in self.objections(known, is_new=not _olds)])
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Compare with the live world, not only with the state."""
@@ -68,8 +69,8 @@ class Provider(ResourceProvider):
         live = self.present({key: value for key, value in props.items() if key != PROVIDER_KEY})
         return ReadResult("", {}) if live is None else ReadResult(id_, live)
 
-    def objections(self, _wanted: Any, *, is_new: bool) -> list[str]:
-        """Reasons to refuse valid inputs, found by only reading. Each is shown at preview."""
+    def objections(self, _known: Mapping[str, Any], *, is_new: bool) -> list[str]:
+        """Reasons to refuse valid inputs, found by only reading; shown at preview. Inputs that are unknown yet are left out of `_known`."""
         return []
 
     def changed(self, _olds: dict[str, Any], _wanted: Any) -> bool:

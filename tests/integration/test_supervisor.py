@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pulumi.output import Unknown
 
 from delivery.refusal import Refusal
 from probes import own_processes, programs, supervisor
@@ -124,6 +125,18 @@ def test_nothing_changes_when_nothing_is_different(home: StackHome) -> None:
     assert provider.read("chat-blue-0", outs).outs == outs
 
 
+def test_a_required_program_that_does_not_answer_is_waited_for_and_not_restarted(home: StackHome) -> None:
+    provider, port = ProcessProvider(), free_port()
+    outs = provider.create(process(home, port)).outs
+    assert outs is not None
+    pid = int(str((ask(port) or {})["pid"]))
+    silent = process(home, port, url_ready=f"http://127.0.0.1:{free_port()}/", ready_seconds=0.5)
+    assert provider.diff("chat-blue-0", silent, silent).changes is True
+    with pytest.raises(Exception, match=r"no answer on .* within 0 s|no answer on .* within 1 s"):
+        provider.update("chat-blue-0", outs, silent)
+    assert (ask(port) or {})["pid"] == pid
+
+
 def test_another_fingerprint_restarts_the_program(home: StackHome) -> None:
     provider, port = ProcessProvider(), free_port()
     outs = provider.create(process(home, port)).outs
@@ -223,6 +236,8 @@ def test_a_taken_port_is_refused_and_nothing_is_written_or_stays(home: StackHome
         wanted = process(home, port)
         [failure] = ProcessProvider().check({}, wanted).failures
         assert f"port {port} taken by pid {os.getpid()}" in failure.reason
+        nothing = Unknown()  # type: ignore[no-untyped-call]
+        assert len(ProcessProvider().check({}, {**wanted, "fingerprint": nothing}).failures) == 1, "a preview finds it too"
         assert not home.path.exists(), "check only reads"
         with pytest.raises(Exception, match=f"port {port} taken by pid {os.getpid()}") as raised:
             ProcessProvider().create(wanted)
