@@ -1,11 +1,10 @@
-"""The rules of a release, of a release in a pool, and of two releases behind one service."""
+"""The rules of a release, and of a release in a pool."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from delivery.color import Color
 from delivery.config_models import PoolConfig, Standby
 from delivery.project_paths import path_problem
 from delivery.refusal import Refusal
@@ -79,22 +78,6 @@ def pool_refusals(path: str, pool: PoolConfig, release: Release) -> list[Refusal
             )
         )
     return found
-
-
-def pair_refusals(service: str, releases: dict[Color, Release]) -> list[Refusal]:
-    """What is wrong with two releases behind one service: both must answer to the same model name."""
-    names = {color: release.served_name for color, release in releases.items()}
-    if len(set(names.values())) < 2:
-        return []
-    return [
-        Refusal(
-            f"services.{service}",
-            ", ".join(f"{color} serving {name!r}" for color, name in names.items()),
-            "one model name for both colors",
-            "clients send one name, and a color that doesn't know it answers 404",
-            f"write `servedModelName: {names[min(names)]}` in both release files",
-        )
-    ]
 
 
 def _name(release: Release, file: str) -> Iterator[Refusal]:
