@@ -12,7 +12,7 @@ from typing import Any
 from probes.stack_home import StackHome
 
 # The daemon answers from memory in milliseconds; a loaded machine gets some more.
-CALL_TIMEOUT_SECONDS = 10.0
+CALL_TIMEOUT_SECONDS = 5.0
 
 
 class Fault(IntEnum):

@@ -1,0 +1,68 @@
+"""The resource of the router's files: what it compares, what it refuses, and where the secret is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from delivery.topology import Pool, ServiceRoute, Topology
+from probes.atomic_file import write_atomically
+from probes.stack_home import StackHome
+from providers.router_files import RouterFilesProvider
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[StackHome]:
+    place = StackHome(tmp_path / "dev")
+    write_atomically(place.forced_color_secret, SECRET, 0o600)
+    yield place
+    if hasattr(sys, "tracebacklimit"):
+        del sys.tracebacklimit
+
+
+def wanted(home: StackHome, engine: str = "127.0.0.1:9620") -> dict[str, str]:
+    service = ServiceRoute(name="chat", served_model="m", blue=Pool(release="r1", engines=(engine,)))
+    topology = Topology(router_host="127.0.0.1", router_port=9600, admin_port=9601, forced_color_secret="", services=(service,))
+    return {"home": str(home.path), "topology": topology.model_dump_json(exclude={"forced_color_secret"})}
+
+
+def test_the_secret_is_in_the_routers_files_and_not_in_the_state(home: StackHome) -> None:
+    outs = RouterFilesProvider().create(dict(wanted(home))).outs
+    assert SECRET in home.topology.read_text()
+    assert SECRET not in json.dumps(outs)
+    assert home.topology.stat().st_mode & 0o777 == 0o600
+
+
+def test_only_another_topology_on_disk_is_a_change(home: StackHome) -> None:
+    provider = RouterFilesProvider()
+    outs = provider.create(dict(wanted(home))).outs
+    assert outs is not None
+    assert provider.diff("x", outs, wanted(home)).changes is False
+    assert provider.diff("x", outs, wanted(home, "127.0.0.1:9621")).changes is True
+    assert provider.read("x", outs).outs == outs
+    write_atomically(home.forced_color_secret, "another", 0o600)
+    assert provider.diff("x", outs, wanted(home)).changes is True, "the router has to know the new secret"
+    home.topology.unlink()
+    assert provider.diff("x", outs, wanted(home)).changes is True
+    assert provider.read("x", outs).id == ""
+
+
+def test_without_its_secret_nothing_is_written(home: StackHome) -> None:
+    home.forced_color_secret.unlink()
+    with pytest.raises(Exception, match="the secret that forces a color"):
+        RouterFilesProvider().create(dict(wanted(home)))
+    assert not home.router.exists()
+
+
+def test_deleting_removes_the_routers_folder_and_nothing_else(home: StackHome) -> None:
+    outs = RouterFilesProvider().create(dict(wanted(home))).outs
+    assert outs is not None
+    RouterFilesProvider().delete("x", outs)
+    assert not home.router.exists()
+    assert home.forced_color_secret.exists()
