@@ -127,7 +127,7 @@ def _refuse_change_under_traffic(wish: Wish, color: Color, pool: DesiredPool, li
         return
     role = "active" if color is wish.active else "canary"
     raise Refusal(
-        f"services.{wish.service}.{color}", f"another release or other engine settings (release {pool.release}) while {color} carries {carries} %",
+        f"services.{wish.service}.{color}", f"another release or engine setting (release {pool.release}) while {color} carries {carries} %",
         "the pool as it was deployed", f"{color} is the {role} color and changing it would restart engines that are answering requests",
         f"put the change on {color.other} and shift to it, or take {color} to 0 % first",
     )  # fmt: skip

@@ -74,7 +74,8 @@ def decide(wish: Wish, record: SplitRecord, live: Weights | None, engines: Mappi
     rising = rising_color(before, wish)
     if rising is None:
         return Shift(before, wish.target, None, Need.NOTHING)
-    if wish.active == rising == (record.active or rising) or is_proven(record, rising, wish.releases.get(rising, ""), engines.get(rising, ())):
+    is_decrease_of_canary = wish.active == rising == (record.active or rising)
+    if is_decrease_of_canary or is_proven(record, rising, wish.releases.get(rising, ""), engines.get(rising, ())):
         return Shift(before, wish.target, rising, Need.LIVENESS)
     if not _carried_all(record, rising, wish):
         _check_step(wish, before, rising)

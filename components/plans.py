@@ -1,0 +1,65 @@
+"""The plan of a stack: made from the settings and the live world, shown in every preview, followed by the components."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+import pulumi
+
+from components.settings import Settings
+from delivery.color import Color
+from delivery.desired import DesiredService
+from delivery.plan import LiveService, ServicePlan, plan_service
+from delivery.plan_text import gpu_lines, plan_lines
+from delivery.receipt import Receipt
+from delivery.refusal import Refusal, Refusals
+from delivery.shift import Wish
+from probes.envoy_router import EnvoyRouter
+from probes.world import read_service
+
+
+def make_plans(settings: Settings) -> dict[str, ServicePlan]:
+    """The plan of every service, which is also logged. Raises Refusals with what the rules of shifts forbid, for all services at once."""
+    key_file = settings.home.engine_key if settings.home.engine_key.is_file() else None
+    router = EnvoyRouter(settings.home.path)
+    plans: dict[str, ServicePlan] = {}
+    refusals: list[Refusal] = []
+    lines = []
+    for name, desired in settings.services.items():
+        try:
+            live = read_service(settings.home.path, name, router, key_file)
+            plans[name] = plan_service(_wish(desired), desired.pools(), settings.sets[name], live)
+            lines += plan_lines(plans[name], _by_color(live))
+        except Refusal as refusal:
+            refusals.append(refusal)
+    if refusals:
+        raise Refusals(refusals)
+    pulumi.log.info("\n".join(["Plan", *lines, *gpu_lines(_gpus(settings))]))
+    return plans
+
+
+def _wish(desired: DesiredService) -> Wish:
+    config = desired.config
+    releases = {color: ref.digest for color, ref in desired.releases.items()}
+    return Wish(desired.name, config.active, config.target_weights, config.steps, releases)
+
+
+def _by_color(live: LiveService) -> Mapping[str, list[Receipt]]:
+    found: dict[str, list[Receipt]] = defaultdict(list)
+    for (color, _), receipt in live.receipts.items():
+        found[color].append(receipt)
+    return found
+
+
+def _gpus(settings: Settings) -> dict[int, list[tuple[str, float]]]:
+    """Who is on which GPU once the `up` is through. Engines that say nothing take vLLM's default."""
+    uses: dict[int, list[tuple[str, float]]] = defaultdict(list)
+    for name, desired in settings.services.items():
+        for color in Color:
+            pool = desired.config.pool(color)
+            for engine in desired.engines.get(color, ()):
+                for gpu in engine.gpus:
+                    share = pool.gpu_memory_utilization if pool and pool.gpu_memory_utilization else 0.9
+                    uses[gpu].append((f"{name}/{color}", share))
+    return uses

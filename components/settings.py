@@ -1,0 +1,113 @@
+"""What a stack is told: its config, its releases and its evaluation sets, read and checked before anything is registered."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi.runtime.config import CONFIG
+
+from delivery.config import ServiceConfig, StackConfig, parse_config
+from delivery.desired import DesiredService, Machine, ReleaseRef, desired_service, desired_topology
+from delivery.receipt import GateName
+from delivery.refusal import Refusal, Refusals
+from delivery.topology import Topology
+from probes.eval_files import read_eval_set, read_prompts
+from probes.release_files import load_release
+from probes.stack_home import StackHome, home_of
+
+NAMESPACE = "verdigris:"
+SECRETS = frozenset({"apiKey"})
+"""Keys that are read as secrets and so never reach the schema."""
+
+STRUCTURED = frozenset({"router", "services"})
+"""Keys whose values Pulumi hands over as JSON; a scalar is handed over as its text."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the program is told, checked. `sets` holds each service's gates with the digest of their items."""
+
+    home: StackHome
+    root: Path
+    config: StackConfig
+    services: dict[str, DesiredService]
+    sets: dict[str, dict[GateName, str]]
+    topology: Topology
+    api_key: pulumi.Output[str] | None
+
+
+@contextmanager
+def mistakes_without_traceback() -> Iterator[None]:
+    """Shows a user's mistakes as they are worded; everything else keeps its traceback."""
+    try:
+        yield
+    except (Refusal, Refusals) as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def load_settings(root: Path) -> Settings:
+    """Read config, releases and sets. Raises Refusal or Refusals for whatever is wrong with them; only reads."""
+    config = parse_config(_raw())
+    machine = Machine(root=str(root), simulator=sys.executable, vllm=os.environ.get("VERDIGRIS_VLLM_PYTHON", "python3"))
+    services = {name: _desired(root, config, name, machine) for name in sorted(config.services)}
+    sets = {name: _sets(root, service) for name, service in sorted(config.services.items())}
+    home = home_of(root, pulumi.get_stack())
+    key = pulumi.Config("verdigris").get_secret("apiKey")
+    return Settings(home, root, config, services, sets, desired_topology(config, services), key)
+
+
+def _raw() -> dict[str, object]:
+    """The namespace as plain values, unknown keys included: the schema refuses them by name."""
+    found = {key.removeprefix(NAMESPACE): text for key, text in CONFIG.get().items() if key.startswith(NAMESPACE)}
+    return {key: _value(key, text) for key, text in found.items() if key not in SECRETS}
+
+
+def _value(key: str, text: str) -> Any:
+    """Pulumi turns every scalar into text: numbers are read back, text that is none stays for the schema to refuse."""
+    if key not in STRUCTURED and not text.strip().lstrip("-").isdigit():
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _desired(root: Path, config: StackConfig, name: str, machine: Machine) -> DesiredService:
+    pools = config.services[name].pools
+    loaded = _all([partial(load_release, root, pool.release) for pool in pools.values()])
+    refs = {color: ReleaseRef(one.release, one.digest) for color, one in zip(pools, loaded, strict=True)}
+    return desired_service(config, name, refs, machine)
+
+
+def _sets(root: Path, service: ServiceConfig) -> dict[GateName, str]:
+    sets = {}
+    if service.gates.warmup:
+        read_prompts(root, service.gates.warmup.prompts)
+        sets[GateName.WARMUP] = ""
+    if service.gates.eval:
+        sets[GateName.EVAL] = read_eval_set(root, service.gates.eval.set).digest
+    return sets
+
+
+def _all(reads: list[Callable[[], Any]]) -> list[Any]:
+    """Do all of them and raise every refusal at once, so that a person mends them in one go."""
+    results, refusals = [], []
+    for read in reads:
+        try:
+            results.append(read())
+        except Refusal as refusal:
+            refusals.append(refusal)
+        except Refusals as several:
+            refusals += several.refusals
+    if refusals:
+        raise Refusals(refusals)
+    return results

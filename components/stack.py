@@ -1,0 +1,39 @@
+"""A whole stack: the target, the router and the services on it, in the order of the config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pulumi
+
+from components.model_service import ModelService
+from components.settings import Settings
+from components.targets.local import LocalTarget
+from components.weighted_router import WeightedRouter
+from delivery.plan import ServicePlan
+from providers.secret_file import SecretFile
+
+
+def deploy(settings: Settings, plans: Mapping[str, ServicePlan]) -> None:
+    """Register every resource and export what people look for."""
+    target = LocalTarget(settings.root, settings.home, keyed=settings.api_key is not None, load_seconds=_load_seconds(settings))
+    if settings.api_key is not None:
+        target.key = SecretFile("engine-key", path=str(settings.home.engine_key), value=settings.api_key)
+    router = WeightedRouter("router", target, settings.topology, settings.home)
+    services = {
+        name: ModelService(settings.services[name], plans[name], settings.sets[name], target, router, settings.home) for name in plans
+    }
+    pulumi.export("url", router.url)
+    pulumi.export("logs", str(settings.home.logs))
+    pulumi.export("weights", {name: service.split.weights for name, service in services.items()})
+    pulumi.export("releases", {name: _releases(settings, name) for name in services})
+
+
+def _releases(settings: Settings, name: str) -> dict[str, str]:
+    return {color.value: ref.digest for color, ref in settings.services[name].releases.items()}
+
+
+def _load_seconds(settings: Settings) -> float:
+    """How long an engine on a shared GPU may load before the next one goes on without it: the longest that a warm-up would wait."""
+    deadlines = [service.gates.warmup.deadline_seconds for service in settings.config.services.values() if service.gates.warmup]
+    return max(deadlines, default=600.0)

@@ -1,0 +1,75 @@
+"""The local target: engines and router as processes under one supervisord. What they run is delivery's, how they run is providers'."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pulumi
+
+from delivery.addresses import LOOPBACK
+from delivery.desired import DesiredEngine
+from delivery.topology import Topology
+from probes.envoy_router import envoy_binary
+from probes.stack_home import StackHome
+from providers.process import Process
+from providers.supervisor import Supervisor
+
+STOP_MARGIN_SECONDS = 10
+"""An engine gets this long after its own drain deadline before it is killed."""
+
+ENGINE_KEY_VARIABLE = "VLLM_API_KEY"
+"""Read by vLLM and by the simulator; in the environment because argv can be read by everyone on the machine."""
+
+
+class LocalTarget:
+    """Engines and Envoy on this machine. `keyed` says whether the engines want an API key."""
+
+    def __init__(self, root: Path, home: StackHome, *, keyed: bool, load_seconds: float) -> None:
+        self._root, self._home, self._keyed, self._load_seconds = root, home, keyed, load_seconds
+        self._on_gpu: dict[int, Process] = {}
+        self.supervisor = Supervisor("supervisor", home=str(home.path))
+        self.key: pulumi.Resource | None = None
+
+    def router(self, topology: Topology, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+        """Envoy, started again when one of its own addresses changes; everything else reaches it by files."""
+        admin = f"http://{LOOPBACK}:{topology.admin_port}"
+        return Process(
+            "router",
+            home=str(self._home.path),
+            name="router",
+            command=[str(envoy_binary()), "-c", str(self._home.router / "envoy.json"), "--disable-hot-restart", "--log-level", "warning"],
+            ports=[topology.router_port, topology.admin_port],
+            url_ready=f"{admin}/ready",
+            ready_seconds=60,
+            ready_required=True,
+            fingerprint=f"{topology.router_host}:{topology.router_port}:{topology.admin_port}",
+            drain_url=admin,
+            opts=opts,
+        )
+
+    def engine(
+        self, engine: DesiredEngine, release: str, stop_seconds: int, depends_on: Sequence[pulumi.Resource], parent: pulumi.Resource
+    ) -> pulumi.Resource:
+        """One engine. Engines on one GPU start one after the other: vLLM measures the memory that is free while it loads."""
+        before = [self._on_gpu[gpu] for gpu in engine.gpus if gpu in self._on_gpu]
+        process = Process(
+            engine.name,
+            home=str(self._home.path),
+            name=engine.name,
+            command=list(engine.command.argv),
+            directory=str(self._root),
+            environment=dict(engine.command.environment),
+            environment_files={ENGINE_KEY_VARIABLE: str(self._home.engine_key)} if self._keyed else {},
+            stop_seconds=stop_seconds + STOP_MARGIN_SECONDS,
+            ports=[engine.port],
+            url_ready=f"http://{engine.address}/health" if engine.gpus else "",
+            ready_seconds=self._load_seconds,
+            fingerprint=release,
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[*self._first(), *before, *depends_on]),
+        )
+        self._on_gpu.update(dict.fromkeys(engine.gpus, process))
+        return process
+
+    def _first(self) -> list[pulumi.Resource]:
+        return [self.supervisor] if self.key is None else [self.supervisor, self.key]
