@@ -121,7 +121,7 @@ def test_max_tokens_are_kept_and_ignore_eos_fills_them(engine: SimulatorProcess)
     ],
 )
 def test_a_bad_request_is_an_error_in_openais_form(engine: SimulatorProcess, fields: dict[str, object], status: int) -> None:
-    got, body = post(engine, **fields)
+    got, body = post(engine, "sort 21", **fields)
     assert (got, json.loads(body)["error"]["code"]) == (status, status)
 
 

@@ -77,6 +77,14 @@ def test_a_stalled_engine_shows_as_timeouts_and_not_as_fewer_requests(engine: Si
     assert (summary.requests, summary.failed, summary.reasons) == (50, 50, {"timeout": 50})
 
 
+def test_a_slow_engine_shows_in_latency_and_first_token(engine: SimulatorProcess) -> None:
+    engine.faults(first_token_delay_seconds=0.5)
+    summary = run(url=engine.url, model="toy", rate=100, count=20, stream_share=0.5)
+    assert summary.clean
+    assert summary.p50_seconds >= 0.5
+    assert summary.first_token_p50_seconds >= 0.5
+
+
 def test_a_dead_endpoint_fails_every_request() -> None:
     summary = run(url=f"http://127.0.0.1:{NOBODY}", model="toy", rate=200, count=20)
     assert (summary.failed, summary.reasons, summary.by_color) == (20, {"no connection": 20}, {"": 20})
