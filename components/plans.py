@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pulumi
 
@@ -21,14 +22,13 @@ from probes.world import read_service
 
 def make_plans(settings: Settings) -> dict[str, ServicePlan]:
     """The plan of every service, which is also logged. Raises Refusals with what the rules of shifts forbid, for all services at once."""
-    key_file = settings.home.engine_key if settings.home.engine_key.is_file() else None
-    router = EnvoyRouter(settings.home.path)
     plans: dict[str, ServicePlan] = {}
     refusals: list[Refusal] = []
     lines = []
+    reads = _reads(settings)
     for name, desired in settings.services.items():
         try:
-            live = read_service(settings.home.path, name, router, key_file)
+            live = reads[name].result()
             plans[name] = plan_service(_wish(desired), desired.pools(), settings.sets[name], live)
             lines += plan_lines(plans[name], _by_color(live))
         except Refusal as refusal:
@@ -37,6 +37,14 @@ def make_plans(settings: Settings) -> dict[str, ServicePlan]:
         raise Refusals(refusals)
     pulumi.log.info("\n".join(["Plan", *lines, *gpu_lines(_gpus(settings))]))
     return plans
+
+
+def _reads(settings: Settings) -> dict[str, Future[LiveService]]:
+    """The live world of every service, side by side. In threads, because Pulumi runs the program inside an event loop of its own."""
+    key_file = settings.home.engine_key if settings.home.engine_key.is_file() else None
+    router = EnvoyRouter(settings.home.path)
+    with ThreadPoolExecutor(thread_name_prefix="read") as threads:
+        return {name: threads.submit(read_service, settings.home.path, name, router, key_file) for name in settings.services}
 
 
 def _wish(desired: DesiredService) -> Wish:
