@@ -37,16 +37,21 @@ class ErrorCode(StrEnum):
     NO_WEIGHTS = "service_has_no_weights"
     NO_POOL = "color_has_no_pool"
     UPSTREAM = "engines_unavailable"
+    TOO_LARGE = "request_too_large"
 
 
 def error_text(code: ErrorCode, message: str) -> str:
     """An error as OpenAI's API writes it, so that client libraries show the message."""
-    kind = "invalid_request_error" if code is ErrorCode.NOT_FOUND else "server_error"
+    kind = "invalid_request_error" if code in (ErrorCode.NOT_FOUND, ErrorCode.TOO_LARGE) else "server_error"
     return json.dumps({"error": {"message": message, "type": kind, "param": None, "code": code.value}})
 
 
 _SERVED = ", ".join(f"{endpoint.method} {endpoint.path}" for endpoint in ENDPOINTS)
 NOT_FOUND_TEXT = error_text(ErrorCode.NOT_FOUND, f"This endpoint isn't served here. Served are: {_SERVED}")
+
+UNAVAILABLE_TEXT = error_text(ErrorCode.UPSTREAM, "No engine could be reached, or none answered.")
+TOO_LARGE_TEXT = error_text(ErrorCode.TOO_LARGE, "The request's body is larger than this router takes.")
+HEALTH_TEXT = '{"status": "ok"}'
 
 
 def no_weights_text(service: str) -> str:

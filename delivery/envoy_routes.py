@@ -8,8 +8,7 @@ from typing import Any
 from delivery import client_api as api
 from delivery.color import Color, Weights
 from delivery.envoy_bootstrap import METADATA, STAT_PREFIX
-from delivery.refusal import Refusal
-from delivery.topology import ServiceRoute, Topology
+from delivery.topology import ServiceRoute, Topology, refuse_weight_without_pool
 
 _ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
 _JSON = [{"header": {"key": "content-type", "value": "application/json"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]
@@ -21,7 +20,7 @@ def route_config(topology: Topology, weights: Mapping[str, Weights | None]) -> d
     Raises Refusal where a color with a weight has no pool: its share of the requests would fail.
     """
     services = sorted(topology.services, key=lambda service: service.name)
-    routes = [_direct("health", _match("GET", api.HEALTH_PATH), 200, '{"status": "ok"}')]
+    routes = [_direct("health", _match("GET", api.HEALTH_PATH), 200, api.HEALTH_TEXT)]
     for service in services:
         routes += _service_routes(service, weights.get(service.name), topology.forced_color_secret)
     routes.append(_direct("not-found", {"prefix": "/"}, 404, api.NOT_FOUND_TEXT))
@@ -55,12 +54,7 @@ def _service_routes(service: ServiceRoute, weights: Weights | None, secret: str)
 
 
 def _split(service: ServiceRoute, weights: Weights, match: dict[str, Any], path: str) -> dict[str, Any]:
-    for color in Color:
-        if weights.of(color) and service.pool(color) is None:
-            raise Refusal(
-                f"services.{service.name}.{color}", f"weight {weights.of(color)} and no pool", "a pool or weight 0",
-                "its share of the requests would fail", f"move the weight to {color.other} first, then remove the pool",
-            )  # fmt: skip
+    refuse_weight_without_pool(service, weights)
     # The order never changes: with hashing it decides who is in the canary. A color with weight 0 is left out, else a retry could pick it.
     entries = [{"name": service.cluster(color), "weight": weights.of(color)} for color in Color if weights.of(color)]
     weighted: dict[str, Any] = {"clusters": entries}

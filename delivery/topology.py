@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from delivery.color import Color
+from delivery.color import Color, Weights
+from delivery.config_models import RouterKind
+from delivery.refusal import Refusal
 
 
 class Pool(BaseModel):
@@ -49,7 +51,21 @@ class Topology(BaseModel):
     admin_port: int
     forced_color_secret: str
     services: tuple[ServiceRoute, ...] = ()
+    kind: RouterKind = RouterKind.ENVOY
 
     def service(self, name: str) -> ServiceRoute | None:
         """The route of a service, None for one that the router does not know."""
         return next((service for service in self.services if service.name == name), None)
+
+
+def refuse_weight_without_pool(service: ServiceRoute, weights: Weights | None) -> None:
+    """Raises Refusal where a color with a weight has no pool: its share of the requests would fail."""
+    for color in Color:
+        if weights is not None and weights.of(color) and service.pool(color) is None:
+            raise Refusal(
+                f"services.{service.name}.{color}",
+                f"weight {weights.of(color)} and no pool",
+                "a pool or weight 0",
+                "its share of the requests would fail",
+                f"move the weight to {color.other} first, then remove the pool",
+            )

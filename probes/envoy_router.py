@@ -12,7 +12,7 @@ from delivery import router_config
 from delivery.color import Color, Weights
 from delivery.envoy_bootstrap import ADMIN_HOST, STAT_PREFIX
 from probes.router import RouterTimeout, RouterUnreachable, await_live_weights
-from probes.router_files import read_topology, write_routes
+from probes.router_files import read_topology, router_url, write_routes
 
 CALL_SECONDS = 3.0  # the admin interface answers in milliseconds; a config dump of 1,000 services in tens of them
 DRAIN_POLL_SECONDS = 0.1
@@ -33,10 +33,8 @@ class EnvoyRouter:
 
     @property
     def url(self) -> str:
-        """Where clients send requests. A router that listens everywhere is reached over loopback."""
-        topology = read_topology(self._home)
-        host = "127.0.0.1" if topology.router_host in ("0.0.0.0", "::", "") else topology.router_host
-        return f"http://{host}:{topology.router_port}"
+        """Where clients send requests."""
+        return router_url(read_topology(self._home))
 
     def live_weights(self, service: str) -> Weights | None:
         """The weights in the route table that Envoy has loaded."""

@@ -1,4 +1,4 @@
-"""The files of a stack's router, all written under one lock: topology, clusters, routes. What is in them is delivery/router_config.py's.
+"""The files of a stack's router, all written under one lock: for each kind of router. What is in them is delivery's.
 
 Weights of services that a call doesn't name are kept as the route file has them (live beats remembered: another service may be in the
 middle of a shift, and its record may be older); the records stand in where there is no route file.
@@ -9,20 +9,20 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from delivery import router_config
 from delivery.color import Weights
+from delivery.config_models import RouterKind
 from delivery.envoy_bootstrap import BOOTSTRAP_FILE, CLUSTERS_FILE, ROUTES_FILE
 from delivery.split_record import SplitRecord
 from delivery.topology import Topology
-from probes.atomic_file import write_atomically
+from probes import nginx_files
 from probes.router import RouterUnreachable
-
-PRIVATE = 0o600  # these files hold the secret that forces a color
+from probes.router_text import PRIVATE, write_if_changed
 
 
 def router_folder(home: Path) -> Path:
@@ -39,19 +39,25 @@ def read_topology(home: Path) -> Topology:
         raise RouterUnreachable(f"{path}: no topology of the router there ({type(error).__name__})") from error
 
 
+def router_url(topology: Topology) -> str:
+    """Where clients send requests. A router that listens everywhere is reached over loopback."""
+    host = "127.0.0.1" if topology.router_host in ("0.0.0.0", "::", "") else topology.router_host
+    return f"http://{host}:{topology.router_port}"
+
+
 def write_topology(home: Path, topology: Topology) -> None:
     """Write everything that follows from the topology; weights stay as they are.
 
-    The order keeps every moment valid: clusters before the routes that may name them. Raises Refusal for a color that has a weight and no
-    pool any more (nothing is written then), OSError for a full disk.
+    Raises Refusal for a color that has a weight and no pool any more (nothing is written then), OSError for a full disk.
     """
     folder = router_folder(home)
     with _locked(folder):
-        routes = router_config.routes(topology, _written_weights(home))
-        _write(folder / BOOTSTRAP_FILE, router_config.bootstrap(topology, str(folder)))
-        _write(folder / CLUSTERS_FILE, router_config.clusters(topology))
-        _write(folder / ROUTES_FILE, routes)
-        _write(folder / "topology.json", topology.model_dump_json(indent=1) + "\n")
+        weights = _written_weights(home, topology.kind)
+        if topology.kind is RouterKind.NGINX:
+            nginx_files.publish(folder, topology, weights)
+        else:
+            _publish_envoy(folder, topology, weights)
+        write_if_changed(folder / "topology.json", topology.model_dump_json(indent=1) + "\n")
 
 
 def write_routes(home: Path, service: str, weights: Weights | None) -> None:
@@ -63,12 +69,29 @@ def write_routes(home: Path, service: str, weights: Weights | None) -> None:
         topology = read_topology(home)
         if topology.service(service) is None:
             raise RouterUnreachable(f"{folder / 'topology.json'}: the router doesn't know the service {service}")
-        _write(folder / ROUTES_FILE, router_config.routes(topology, {**_written_weights(home), service: weights}))
+        wanted = {name: each for name, each in _written_weights(home, topology.kind).items() if name != service}
+        if weights is not None:
+            wanted[service] = weights
+        if topology.kind is RouterKind.NGINX:
+            nginx_files.publish(folder, topology, wanted)
+        else:
+            write_if_changed(folder / ROUTES_FILE, router_config.routes(topology, wanted))
 
 
-def _written_weights(home: Path) -> dict[str, Weights]:
+def _publish_envoy(folder: Path, topology: Topology, weights: Mapping[str, Weights]) -> None:
+    """The order keeps every moment valid: clusters before the routes that may name them."""
+    routes = router_config.routes(topology, weights)
+    write_if_changed(folder / BOOTSTRAP_FILE, router_config.bootstrap(topology, str(folder)))
+    write_if_changed(folder / CLUSTERS_FILE, router_config.clusters(topology))
+    write_if_changed(folder / ROUTES_FILE, routes)
+
+
+def _written_weights(home: Path, kind: RouterKind) -> dict[str, Weights]:
+    folder = router_folder(home)
     with contextlib.suppress(OSError, ValueError):
-        return router_config.weights_in_routes((router_folder(home) / ROUTES_FILE).read_text(encoding="utf-8"))
+        if kind is RouterKind.NGINX:
+            return nginx_files.written_weights(folder)
+        return router_config.weights_in_routes((folder / ROUTES_FILE).read_text(encoding="utf-8"))
     return dict(_recorded_weights(home))
 
 
@@ -78,14 +101,6 @@ def _recorded_weights(home: Path) -> Iterator[tuple[str, Weights]]:
             record = SplitRecord.model_validate_json(path.read_text(encoding="utf-8"))
             if record.weights is not None:
                 yield path.stem, record.weights
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file unless it already says so: Envoy reads a replaced file again."""
-    with contextlib.suppress(OSError):
-        if path.read_text(encoding="utf-8") == text:
-            return
-    write_atomically(path, text, PRIVATE)
 
 
 @contextlib.contextmanager

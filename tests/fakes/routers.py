@@ -16,8 +16,11 @@ import httpx
 
 from delivery.color import Color
 from delivery.envoy_bootstrap import command
+from delivery.config_models import RouterKind
+from delivery.nginx_config import command as nginx_command
 from delivery.topology import Pool, ServiceRoute, Topology
 from probes.envoy_router import envoy_binary
+from probes.nginx_files import nginx_binary
 
 DEADLINE_SECONDS = 60.0
 SECRET = "open-sesame"
@@ -93,8 +96,9 @@ class Engine(Child):
 class World:
     """Engines and a router of one test, in a folder. Use it as a context: it ends what it started."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: RouterKind = RouterKind.ENVOY) -> None:
         self.folder = folder
+        self.kind = kind
         self.home = folder / "home"
         self.router_port, self.admin_port, *self._engine_ports = free_ports(8)  # all at once: nobody listens on them yet
         self.engines: dict[str, Engine] = {}
@@ -124,15 +128,28 @@ class World:
     def topology(self, *services: ServiceRoute) -> Topology:
         """A topology of this world's ports."""
         return Topology(
-            router_host="127.0.0.1", router_port=self.router_port, admin_port=self.admin_port, forced_color_secret=SECRET, services=services
+            kind=self.kind,
+            router_host="127.0.0.1",
+            router_port=self.router_port,
+            admin_port=self.admin_port,
+            forced_color_secret=SECRET,
+            services=services,
         )
 
     def envoy(self) -> Child:
         """Start Envoy on the files of this home."""
-        child = Child(command(str(envoy_binary()), str(self.home / "router"), 2), self.folder / "envoy.log")
+        return self._router(command(str(envoy_binary()), str(self.home / "router"), 2))
+
+    def nginx(self) -> Child:
+        """Start nginx on the files of this home."""
+        return self._router(nginx_command(str(nginx_binary()), str(self.home / "router")))
+
+    def _router(self, arguments: list[str]) -> Child:
+        log = self.folder / "router.log"
+        child = Child(arguments, log)
         self._stack.callback(child.stop)
-        wait_until(lambda: answers(f"{self.url}/health"), "Envoy answers")
-        assert child.process.poll() is None, (self.folder / "envoy.log").read_text()
+        wait_until(lambda: answers(f"{self.url}/health") or child.process.poll() is not None, "the router answers")
+        assert child.process.poll() is None, log.read_text()
         return child
 
 

@@ -14,7 +14,7 @@ from delivery.refusal import Refusal
 from delivery.router_config import weights_in_routes
 from delivery.split_record import SplitRecord
 from delivery.topology import Pool, ServiceRoute, Topology
-from probes import router_files
+from probes import router_text
 from probes.router import RouterUnreachable
 from probes.router_files import read_topology, write_routes, write_topology
 
@@ -110,7 +110,7 @@ def test_a_full_disk_leaves_the_old_weights(tmp_path: Path, monkeypatch: pytest.
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(router_files, "write_atomically", full)
+    monkeypatch.setattr(router_text, "write_atomically", full)
     with pytest.raises(OSError, match="No space"):
         write_routes(tmp_path, "chat", Weights(0, 100))
     assert written(tmp_path) == {"chat": Weights(75, 25)}
