@@ -38,6 +38,10 @@ class SimulatorProcess:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process and drop its output."""
         self.kill()
         self.log.unlink(missing_ok=True)
 
@@ -151,5 +155,5 @@ def start_simulator(
     try:
         return process.wait_until_healthy()
     except BaseException:
-        process.kill()
+        process.close()
         raise
