@@ -13,5 +13,5 @@ def quoted(text: str) -> str:
 
 def variable(service: str, name: str) -> str:
     """The name of a service's variable, with the `$`. Distinct for distinct services: other signs are written as their code."""
-    plain = "".join(sign if sign.isalnum() and sign.isascii() else f"_{ord(sign):x}_" for sign in service)
+    plain = "".join(sign if sign.isascii() and (sign.islower() or sign.isdigit()) else f"_{ord(sign):x}_" for sign in service)
     return f"$verdigris_{plain}_{name}"

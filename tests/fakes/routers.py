@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 
 from delivery.color import Color
-from delivery.envoy_bootstrap import command
 from delivery.config_models import RouterKind
+from delivery.envoy_bootstrap import command
 from delivery.nginx_config import command as nginx_command
 from delivery.topology import Pool, ServiceRoute, Topology
 from probes.envoy_router import envoy_binary
