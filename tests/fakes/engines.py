@@ -21,6 +21,11 @@ _ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_SECONDS = 30.0
 
 
+def port_of_this_worker(port: int) -> int:
+    """A port for this worker of pytest-xdist: two workers may run tests of one file at once. 40 ports are kept for each of two."""
+    return port + 40 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 2)
+
+
 class SimulatorProcess:
     """One `python -m simulator`; a context manager that ends it. `log` is where its output goes."""
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.fakes.asking import Background, post, until
-from tests.fakes.engines import DEADLINE_SECONDS, SimulatorProcess, start_simulator
+from tests.fakes.engines import DEADLINE_SECONDS, SimulatorProcess, port_of_this_worker, start_simulator
 
-PORT = 20110
+PORT = port_of_this_worker(20110)
 VLLM_METRICS = [
     "process_start_time_seconds",
     "vllm:num_requests_running",

@@ -9,9 +9,9 @@ import time
 import pytest
 
 from tests.fakes.asking import Background, post, until
-from tests.fakes.engines import DEADLINE_SECONDS, start_simulator
+from tests.fakes.engines import DEADLINE_SECONDS, port_of_this_worker, start_simulator
 
-PORT = 20125
+PORT = port_of_this_worker(20125)
 
 
 def test_an_engine_that_cannot_start_says_so_and_ends() -> None:

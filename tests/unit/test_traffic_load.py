@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from tests.fakes.engines import DEADLINE_SECONDS, SimulatorProcess, start_simulator
+from tests.fakes.engines import DEADLINE_SECONDS, SimulatorProcess, port_of_this_worker, start_simulator
 from traffic.background import BackgroundLoad
 from traffic.events import Outcome
 from traffic.load import Load
 from traffic.settings import LoadSettings
 from traffic.summary import Summary
 
-PORT = 20140
-NOBODY = 20149
+PORT = port_of_this_worker(20140)
+NOBODY = port_of_this_worker(20149)
 
 
 @pytest.fixture(scope="module")
