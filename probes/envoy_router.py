@@ -76,8 +76,8 @@ class EnvoyRouter:
 
         url = f"http://{ADMIN_HOST}:{read_topology(self._home).admin_port}{path}"
         try:
-            # Never through a proxy from the environment: this is loopback.
-            with httpx.Client(timeout=CALL_SECONDS, trust_env=False) as client:
+            # Plain HTTP on loopback: no proxy from the environment, and no certificates, which take longer to load than the answer takes.
+            with httpx.Client(timeout=CALL_SECONDS, trust_env=False, verify=False) as client:
                 answer = client.request(method, url, params=query).raise_for_status()
             return dict(answer.json()) if answer.headers.get("content-type", "").startswith("application/json") else {}
         except (httpx.HTTPError, ValueError) as error:

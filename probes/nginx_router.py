@@ -81,7 +81,7 @@ class NginxRouter:
 
         url = f"http://{ADMIN_HOST}:{read_topology(self._home).admin_port}{path}"
         try:
-            with httpx.Client(timeout=CALL_SECONDS, trust_env=False) as client:
+            with httpx.Client(timeout=CALL_SECONDS, trust_env=False, verify=False) as client:
                 answer = client.get(url)
         except httpx.HTTPError as error:
             raise RouterUnreachable(f"nginx's own listener at {url} doesn't answer: {error}") from error

@@ -227,3 +227,12 @@ def test_a_router_that_is_not_there_is_unreachable_and_not_without_weights(tmp_p
 def test_waiting_for_weights_that_never_come_ends_with_what_was_seen(router: EnvoyRouter) -> None:
     with pytest.raises(RouterTimeout, match="no weights"):
         router.await_weights("chat", HALF, 0.2)
+
+
+def test_a_dead_replica_of_the_only_color_costs_nothing(world: World, router: EnvoyRouter, client: httpx.Client) -> None:
+    replicas = ServiceRoute(name="chat", blue=world.pool("release-b", "blue", "blue-2"))
+    write_topology(world.home, world.topology(replicas))
+    set_weights(router, Weights.all_on(Color.BLUE))
+    wait_until(lambda: complete(client).status_code == 200, "the pool answers")
+    world.engines["blue-2"].kill()
+    assert [complete(client).status_code for _ in range(100)] == [200] * 100

@@ -34,7 +34,7 @@ def test_weights_can_be_read_back(blue: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "{}", "not json", '{"blue": 1, "green": 1}', '"75"', "[1]"])
 def test_what_are_not_weights_is_not_taken_for_none(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         weights_of_json(text)
 
 

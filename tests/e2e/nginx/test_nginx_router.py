@@ -234,3 +234,12 @@ def test_a_router_that_is_not_there_is_unreachable_and_weights_can_be_written_be
     router.write_weights("chat", Weights(30, 70))
     world.nginx()
     router.await_weights("chat", Weights(30, 70), 60)
+
+
+def test_a_dead_replica_of_the_only_color_costs_nothing(world: World, router: NginxRouter, client: httpx.Client) -> None:
+    replicas = ServiceRoute(name="chat", blue=world.pool("release-b", "blue", "blue-2"))
+    write_topology(world.home, world.topology(replicas))
+    set_weights(router, Weights.all_on(Color.BLUE))
+    wait_until(lambda: complete(client).status_code == 200, "the pool answers")
+    world.engines["blue-2"].kill()
+    assert [complete(client).status_code for _ in range(100)] == [200] * 100
