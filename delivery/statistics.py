@@ -158,5 +158,5 @@ def _tail(total: int, margin: float, rate: float, most_losses: Floats) -> float:
     log_weight = special.gammaln(total + 1) - special.gammaln(differing + 1) - special.gammaln(total - differing + 1)
     log_weight = log_weight + special.xlogy(differing, rate) + special.xlog1py(total - differing, -rate)
     loss_share = min(1.0, max(0.0, (rate + margin) / (2 * rate))) if rate > 0 else 0.5
-    inside = np.where(losses < 0, 0.0, special.bdtr(np.maximum(losses, 0), differing, loss_share))
+    inside = np.where(losses < 0, 0.0, special.bdtr(np.maximum(losses, 0), differing.astype(np.int64), loss_share))
     return float(np.sum(np.exp(log_weight) * inside))
