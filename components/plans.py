@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pulumi
 
 from components.settings import Settings
-from delivery.color import Color
 from delivery.desired import DesiredService
+from delivery.gpus import gpu_uses
 from delivery.plan import LiveService, ServicePlan, plan_service
 from delivery.plan_text import gpu_lines, plan_lines
 from delivery.receipt import Receipt
@@ -61,13 +61,6 @@ def _by_color(live: LiveService) -> Mapping[str, list[Receipt]]:
 
 
 def _gpus(settings: Settings) -> dict[int, list[tuple[str, float]]]:
-    """Who is on which GPU once the `up` is through. Engines that say nothing take vLLM's default."""
-    uses: dict[int, list[tuple[str, float]]] = defaultdict(list)
-    for name, desired in settings.services.items():
-        for color in Color:
-            pool = desired.config.pool(color)
-            for engine in desired.engines.get(color, ()):
-                for gpu in engine.gpus:
-                    share = pool.gpu_memory_utilization if pool and pool.gpu_memory_utilization else 0.9
-                    uses[gpu].append((f"{name}/{color}", share))
-    return uses
+    """Who is on which GPU once the `up` is through."""
+    running = {(name, color) for name, desired in settings.services.items() for color, pool in desired.engines.items() if pool}
+    return gpu_uses(settings.config, frozenset(running))

@@ -19,6 +19,7 @@ from delivery.config import ServiceConfig, StackConfig, parse_config
 from delivery.desired import DesiredService, Machine, ReleaseRef, desired_service, desired_topology
 from delivery.receipt import GateName
 from delivery.refusal import Refusal, Refusals
+from delivery.release_rules import pool_refusals
 from delivery.topology import Topology
 from probes.eval_files import read_eval_set, read_prompts
 from probes.release_files import load_release
@@ -84,6 +85,13 @@ def _value(key: str, text: str) -> Any:
 def _desired(root: Path, config: StackConfig, name: str, machine: Machine) -> DesiredService:
     pools = config.services[name].pools
     loaded = _all([partial(load_release, root, pool.release) for pool in pools.values()])
+    broken = [
+        refusal
+        for (color, pool), one in zip(pools.items(), loaded, strict=True)
+        for refusal in pool_refusals(f"services.{name}.{color}", pool, one.release)
+    ]
+    if broken:
+        raise Refusals(broken)
     refs = {color: ReleaseRef(one.release, one.digest) for color, one in zip(pools, loaded, strict=True)}
     return desired_service(config, name, refs, machine)
 

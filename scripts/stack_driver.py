@@ -70,7 +70,9 @@ class StackDriver:
         """Make the stack. Raises RuntimeError with the output when that fails."""
         for part in ("state", "home"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
-        self._must("stack", "init", self.name)
+        # In the stack's own folder, because the CLI writes the new stack's config beside the project file.
+        (self.folder / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
+        self._must("stack", "init", self.name, "--cwd", str(self.folder))
         self.write()
         for key, value in self.secrets.items():
             self._must("config", "set", "--secret", f"verdigris:{key}", value, "--stack", self.name, "--config-file", str(self.config_file))
@@ -121,8 +123,8 @@ class StackDriver:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start the CLI in a process group of its own, so that a test can interrupt or kill all of it."""
         return subprocess.Popen(
-            [str(ROOT / "scripts" / "pulumi"), *arguments, "--non-interactive", "--color", "never"], cwd=ROOT, env=self._environment(), text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            [str(ROOT / "scripts" / "pulumi"), *arguments, "--non-interactive", "--color", "never"], cwd=ROOT, env=self._environment(),
+            text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
 
     def start_up(self, *extra: str) -> subprocess.Popen[str]:
