@@ -23,12 +23,14 @@ class EngineError(Exception):
 
 @dataclass(frozen=True)
 class Completion:
-    """A whole answer. `ttft_seconds` is the time to the first token (of a plain answer: to the whole); `headers` are the response's."""
+    """A whole answer. `ttft_seconds` is the time to the first token (of a plain answer: to the whole); `spoke` is
+    whether it has text or reasoning: an end token alone is a token too. `headers` are the response's."""
 
     text: str
     ttft_seconds: float
     tokens: int
     finish_reason: str
+    spoke: bool = True
     headers: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
@@ -55,22 +57,28 @@ async def complete(
     stream: bool,
     deadline_seconds: float,
     headers: Mapping[str, str] | None = None,
+    silence_is_an_answer: bool = False,
 ) -> Completion:
-    """One greedy chat completion at `url` (".../v1/chat/completions"). Raises EngineError with `name` for anything but a whole answer."""
+    """One greedy chat completion at `url` (".../v1/chat/completions"). Raises EngineError with `name` for anything but a whole
+    answer, which an end token alone is only when `silence_is_an_answer`."""
     body: dict[str, object] = {"model": model, "messages": list(messages), "max_tokens": max_tokens, "temperature": 0, "stream": stream}
     seen = _Stream()
     try:
         async with asyncio.timeout(deadline_seconds):
             if stream:
                 body["stream_options"] = {"include_usage": True}
-                return await _streamed(http, name, url, body, headers, seen)
-            return await _plain(http, name, url, body, headers)
+                answer = await _streamed(http, name, url, body, headers, seen)
+            else:
+                answer = await _plain(http, name, url, body, headers)
     except TimeoutError as error:
         received = f"after {seen.chunks} chunks" if seen.chunks else "no token"
         raise EngineError(f"{name} gave {received} within {deadline_seconds:.3g} s") from error
     except httpx.HTTPError as error:
         when = f" after {seen.chunks} chunks of a stream" if seen.chunks else ""
         raise EngineError(f"{name} broke off{when}: {describe(error)}") from error
+    if not answer.spoke and not silence_is_an_answer:
+        raise EngineError(f"{name} gave an empty answer ({answer.tokens} tokens, no text)")
+    return answer
 
 
 def describe(error: httpx.HTTPError) -> str:
@@ -90,7 +98,9 @@ async def _plain(http: httpx.AsyncClient, name: str, url: str, body: Mapping[str
         tokens = int(value.get("usage", {}).get("completion_tokens", 1 if text else 0))
     except (KeyError, IndexError, TypeError) as error:
         raise EngineError(f"{name} answered {_short(answer.text)}, which is no chat completion") from error
-    return _whole(name, Completion(text, took, tokens, finish, dict(answer.headers)))
+    return _whole(
+        name, Completion(text, took, tokens, finish, bool(text or choice["message"].get("reasoning_content")), dict(answer.headers))
+    )
 
 
 async def _streamed(
@@ -109,7 +119,7 @@ async def _streamed(
         raise EngineError(f"{name} cut a stream: it ended without [DONE] after {seen.chunks} chunks")
     first = seen.first_token_at if seen.first_token_at is not None else time.monotonic()
     tokens = seen.chunks if seen.usage is None else seen.usage
-    return _whole(name, Completion(seen.text, first - started, tokens, seen.finish_reason, dict(answer.headers)))
+    return _whole(name, Completion(seen.text, first - started, tokens, seen.finish_reason, seen.chunks > 0, dict(answer.headers)))
 
 
 async def _events(answer: httpx.Response) -> AsyncIterator[str]:

@@ -91,13 +91,19 @@ class EngineClient:
             raise EngineError(f"{self.address} answered /v1/models with {answer.text[:160]!r}, which is no list of models") from error
 
     async def complete(
-        self, model: str, messages: Sequence[Mapping[str, str]], max_tokens: int, stream: bool = True, deadline_seconds: float = 60.0
+        self,
+        model: str,
+        messages: Sequence[Mapping[str, str]],
+        max_tokens: int,
+        stream: bool = True,
+        deadline_seconds: float = 60.0,
+        silence_is_an_answer: bool = False,
     ) -> Completion:
         """One whole greedy completion."""
         url = f"http://{self.address}/v1/chat/completions"
         return await complete(
             self._http, self.address, url, model, messages, max_tokens=max_tokens, stream=stream, deadline_seconds=deadline_seconds,
-            headers=key_headers(self._key_file),
+            headers=key_headers(self._key_file), silence_is_an_answer=silence_is_an_answer,
         )  # fmt: skip
 
     async def running(self) -> int:
@@ -158,7 +164,7 @@ async def alive(address: str, model: str, deadline_seconds: float, key_file: str
     """None when the engine generates a token in time, else what was seen: /health is 200 while an engine hangs."""
     try:
         async with EngineClient(address, key_file) as engine:
-            await engine.complete(model, _PROOF, 1, stream=False, deadline_seconds=deadline_seconds)
+            await engine.complete(model, _PROOF, 1, stream=False, deadline_seconds=deadline_seconds, silence_is_an_answer=True)
     except EngineError as error:
         return str(error)
     return None
@@ -184,7 +190,7 @@ async def _probe(address: str, model: str, deadline_seconds: float, key_file: st
             seen["identity"] = await engine.identity()
             seen["models"] = await engine.models()
             if tokens:
-                await engine.complete(model, _PROOF, 1, stream=False, deadline_seconds=deadline_seconds)
+                await engine.complete(model, _PROOF, 1, stream=False, deadline_seconds=deadline_seconds, silence_is_an_answer=True)
     except EngineError as error:
         return EngineState(**seen, alive=False, problem=str(error))
     except TimeoutError:

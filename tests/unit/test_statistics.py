@@ -75,7 +75,11 @@ def test_the_p_value_is_the_exact_sum_over_all_outcomes_in_its_worst_case() -> N
 def _probability(region: list[tuple[int, int]], total: int, margin: float, rate: float) -> float:
     loss, gain = (rate + margin) / 2, (rate - margin) / 2
     return sum(
-        _choose(total, losses) * _choose(total - losses, gains) * loss**losses * gain**gains * max(0.0, 1 - rate) ** (total - losses - gains)
+        _choose(total, losses)
+        * _choose(total - losses, gains)
+        * loss**losses
+        * gain**gains
+        * max(0.0, 1 - rate) ** (total - losses - gains)
         for losses, gains in region
     )
 
