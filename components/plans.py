@@ -16,7 +16,7 @@ from delivery.plan_text import gpu_lines, plan_lines
 from delivery.receipt import Receipt
 from delivery.refusal import Refusal, Refusals
 from delivery.shift import Wish
-from probes.envoy_router import EnvoyRouter
+from probes.router_kinds import open_router
 from probes.world import read_service
 
 
@@ -42,7 +42,7 @@ def make_plans(settings: Settings) -> dict[str, ServicePlan]:
 def _reads(settings: Settings) -> dict[str, Future[LiveService]]:
     """The live world of every service, side by side. In threads, because Pulumi runs the program inside an event loop of its own."""
     key_file = settings.home.engine_key if settings.home.engine_key.is_file() else None
-    router = EnvoyRouter(settings.home.path)
+    router = open_router(settings.home.path)
     with ThreadPoolExecutor(thread_name_prefix="read") as threads:
         return {name: threads.submit(read_service, settings.home.path, name, router, key_file) for name in settings.services}
 

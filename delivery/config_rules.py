@@ -18,7 +18,7 @@ from delivery.refusal import Refusal
 BUILT_TARGETS = frozenset({Target.LOCAL})
 """Targets that exist; the others are planned and refused by name."""
 
-BUILT_ROUTERS = frozenset({RouterKind.ENVOY})
+BUILT_ROUTERS = frozenset(RouterKind)
 
 SERVICE_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 """Fits into host names, program names and log prefixes with a color and a number behind it."""

@@ -95,7 +95,7 @@ def desired_topology(config: StackConfig, services: Mapping[str, DesiredService]
     routes = tuple(service.route for _, service in sorted(services.items()))
     return Topology(
         router_host=config.router.listen, router_port=router_port(config), admin_port=admin_port(config), forced_color_secret="",
-        services=routes,
+        services=routes, kind=config.router.kind,
     )  # fmt: skip
 
 

@@ -83,10 +83,11 @@ files=programs/*.conf
 """
 
 
-def program_conf(home: StackHome, name: str, stop_seconds: int) -> str:
-    """`programs/<name>.conf`: run the launcher on `<name>.json`, restart it whenever it ends, give it `stop_seconds` to drain.
+def program_conf(home: StackHome, name: str, stop_seconds: int, stop_signal: str = "TERM") -> str:
+    """`programs/<name>.conf`: run the launcher on `<name>.json`, restart it whenever it ends, give it `stop_seconds` to drain
+    after `stop_signal`.
 
-    Only the program itself gets SIGTERM: a vLLM engine's workers have to live until it has drained. What is left of the group is killed.
+    Only the program itself gets that signal: a vLLM engine's workers have to live until it has drained. What is left is killed.
     """
     command = " ".join(
         quoted(part) for part in (sys.executable, "-I", "-S", str(_LAUNCHER), _relative(home, home.program_spec(valid_name(name))))
@@ -98,7 +99,7 @@ autostart=true
 autorestart=true
 startsecs=1
 startretries={_START_RETRIES}
-stopsignal=TERM
+stopsignal={stop_signal}
 stopwaitsecs={stop_seconds + STOP_MARGIN_SECONDS}
 stopasgroup=false
 killasgroup=true

@@ -12,9 +12,9 @@ from pulumi.dynamic import CreateResult, Resource, UpdateResult
 from delivery.color import Color
 from delivery.desired import DesiredService
 from delivery.in_flight import InFlight, verdict
-from probes.envoy_router import EnvoyRouter
 from probes.in_flight import pool_in_flight
 from probes.router import RouterUnreachable
+from probes.router_kinds import open_router
 from probes.stack_home import StackHome
 from providers.progress import about
 from providers.refused import refused
@@ -90,7 +90,7 @@ def _drain(wanted: DrainInputs) -> str:
 def _seen(home: StackHome, wanted: DrainInputs) -> InFlight:
     router: int | None
     try:
-        router = EnvoyRouter(home.path).in_flight(wanted.service, wanted.color)
+        router = open_router(home.path).in_flight(wanted.service, wanted.color)
     except RouterUnreachable:
         router = None
     key = home.engine_key if home.engine_key.is_file() else None

@@ -105,11 +105,11 @@ class LiveSplitWorld:
         except RouterUnreachable as error:
             raise self._unreachable(error) from None
 
-    def count_colors(self) -> Mapping[Color | None, int]:
+    def count_colors(self, at_least: int) -> Mapping[Color | None, int]:
         headers = {}
         if self._key:
             headers["authorization"] = f"Bearer {self._key.read_text(encoding='utf-8').strip()}"
-        return count_colors(self._router.url, path_under(self._pools.path_prefix, "/v1/models"), self._pools.probes, headers)
+        return count_colors(self._router.url, path_under(self._pools.path_prefix, "/v1/models"), max(at_least, self._pools.probes), headers)
 
     def smoke(self, color: Color) -> str | None:
         secret = self._home.forced_color_secret.read_text(encoding="utf-8").strip()

@@ -13,9 +13,9 @@ from delivery.desired import DesiredService
 from delivery.receipt import GateName
 from delivery.refusal import Refusal
 from delivery.shift import Wish
-from probes.envoy_router import EnvoyRouter
 from probes.receipts import read_record, shift_lock
 from probes.router import RouterClient, RouterUnreachable
+from probes.router_kinds import open_router
 from probes.stack_home import StackHome
 from providers.progress import say
 from providers.refused import refusals, refused
@@ -56,7 +56,7 @@ class SplitInputs(Inputs):
 
     def router(self) -> RouterClient:
         """The router whose weights these are."""
-        return EnvoyRouter(self.stack_home.path)
+        return open_router(self.stack_home.path)
 
 
 class TrafficSplitProvider(Provider):

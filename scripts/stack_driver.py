@@ -17,7 +17,8 @@ from typing import Any
 
 import yaml
 
-from probes.envoy_router import EnvoyRouter
+from probes.router import RouterClient
+from probes.router_kinds import open_router
 from probes.stack_home import StackHome
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,9 +53,9 @@ class StackDriver:
         return StackHome(self.folder / "home" / self.name)
 
     @property
-    def router(self) -> EnvoyRouter:
+    def router(self) -> RouterClient:
         """The stack's router."""
-        return EnvoyRouter(self.home.path)
+        return open_router(self.home.path)
 
     @property
     def config_file(self) -> Path:

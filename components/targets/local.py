@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pulumi
 
 from delivery.addresses import LOOPBACK
+from delivery.config import RouterKind
 from delivery.desired import DesiredEngine
+from delivery.envoy_bootstrap import command as envoy_command
+from delivery.nginx_config import command as nginx_command
 from delivery.topology import Topology
 from probes.envoy_router import envoy_binary
+from probes.nginx_files import nginx_binary
 from probes.stack_home import StackHome
 from providers.process import Process
 from providers.supervisor import Supervisor
@@ -32,21 +37,30 @@ class LocalTarget:
         self.key: pulumi.Resource | None = None
 
     def router(self, topology: Topology, opts: pulumi.ResourceOptions) -> pulumi.Resource:
-        """Envoy, started again when one of its own addresses changes; everything else reaches it by files."""
+        """Envoy or nginx, started again when one of its own addresses changes; everything else reaches it by files."""
         admin = f"http://{LOOPBACK}:{topology.admin_port}"
+        is_nginx = topology.kind is RouterKind.NGINX
         return Process(
             "router",
             home=str(self._home.path),
             name="router",
-            command=[str(envoy_binary()), "-c", str(self._home.router / "envoy.json"), "--disable-hot-restart", "--log-level", "warning"],
+            command=self._nginx() if is_nginx else self._envoy(),
+            stop_signal="QUIT" if is_nginx else "TERM",
             ports=[topology.router_port, topology.admin_port],
             url_ready=f"{admin}/ready",
             ready_seconds=60,
             ready_required=True,
             fingerprint=f"{topology.router_host}:{topology.router_port}:{topology.admin_port}",
-            drain_url=admin,
+            # nginx drains by itself after SIGQUIT; Envoy would cut every stream after SIGTERM.
+            drain_url="" if is_nginx else admin,
             opts=opts,
         )
+
+    def _envoy(self) -> list[str]:
+        return envoy_command(str(envoy_binary()), str(self._home.router), concurrency=os.cpu_count() or 1)
+
+    def _nginx(self) -> list[str]:
+        return nginx_command(str(nginx_binary()), str(self._home.router))
 
     def engine(
         self, engine: DesiredEngine, release: str, stop_seconds: int, depends_on: Sequence[pulumi.Resource], parent: pulumi.Resource

@@ -70,7 +70,7 @@ class FakeSplitWorld:
     def await_weights(self, weights: Weights | None) -> None:
         self._did(f"read {weights}")
 
-    def count_colors(self) -> Mapping[Color | None, int]:
+    def count_colors(self, at_least: int) -> Mapping[Color | None, int]:
         self._did("count")
         if self.observed:
             return self.observed.pop(0)

@@ -15,7 +15,6 @@ RULE_CASES = [
     Case({"target": "docker"}, "target", "docker", "local", "docker is not built yet", "verdigris:target' local"),
     Case({"target": "kubernetes"}, "target", "kubernetes", "local", "kubernetes is not built yet", "target' local"),
     Case({"target": "ssh"}, "target", "ssh", "local", "ssh is not built yet", "target' local"),
-    Case({"router.kind": "nginx"}, "router.kind", "nginx", "envoy", "nginx is not built yet", "kind' envoy"),
     Case({"router.listen": "localhost"}, "router.listen", "'localhost'", "IPv4", "not to a name", "listen' 127.0.0.1"),
     Case({"router.listen": "::1"}, "router.listen", "'::1'", "IPv4", "binds to an address", "listen' 127.0.0.1"),
     Case({"services.Chat": {"active": "blue", "blue": {"release": "releases/a.yaml"}, "pathPrefix": "/x", "enginePort": 9900}},
