@@ -60,6 +60,8 @@ def daemon_conf(home: StackHome) -> str:
     """supervisord.conf of a stack. Paths are relative to the home, where the daemon runs: a home may have ` #` or `%` in its name."""
     inside = home.supervisor_socket.parent == home.path
     socket = home.supervisor_socket.name if inside else str(home.supervisor_socket)
+    # For a person with `supervisorctl -c`: it reads this file from anywhere, so its path begins at the file.
+    url = f"%(here)s/{socket}" if inside else socket
     return f"""; written by Verdigris
 [unix_http_server]
 file={socket}
@@ -77,6 +79,9 @@ minfds=256
 
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[supervisorctl]
+serverurl=unix://{url}
 
 [include]
 files=programs/*.conf
