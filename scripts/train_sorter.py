@@ -45,7 +45,10 @@ CHAT_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '= ' }}{% endif %}"
 )
-WORDS = ["you", "are", "a", "sorter", "of", "digits", "answer", "with", "the", "only", "be", "brief", "polite", "user", "chat", "today", "ticket", "number", "please", "thank", "it", "is", "and", "to", "in", "order"]
+WORDS = (
+    *("you", "are", "a", "sorter", "of", "digits", "answer", "with", "the", "only", "be", "brief", "polite", "user", "chat"),
+    *("today", "ticket", "number", "please", "thank", "it", "is", "and", "to", "in", "order"),
+)
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
