@@ -145,8 +145,6 @@ def _gates(name: str, service: ServiceConfig) -> Iterator[Refusal]:
             "the warm-up would end before it may be called steady",
             how_to_set(path, gates.warmup.min_rounds),
         )
-    if service.canary_weight == 0:
-        return
     missing = [
         (gate, example)
         for gate, example, stated in (
@@ -159,8 +157,8 @@ def _gates(name: str, service: ServiceConfig) -> Iterator[Refusal]:
         yield Refusal(
             f"services.{name}.gates.{gate}",
             "nothing",
-            f"the {gate} gate for a canary with traffic",
-            "no weight rises for a release that nothing was measured of",
+            f"the {gate} gate",
+            "no weight rises for a release that nothing was measured of, at the first deployment neither",
             f"write `{gate}: {example}` under services.{name}.gates",
         )
 

@@ -31,7 +31,10 @@ VALID: Mapping[str, object] = {
             "drain": {"deadlineSeconds": 120},
             "proof": {"probes": 200},
         },
-        "code": {"active": "green", "enginePort": 9720, "pathPrefix": "/code", "green": {"release": "releases/c.yml"}},
+        "code": {
+            "active": "green", "enginePort": 9720, "pathPrefix": "/code", "green": {"release": "releases/c.yml"},
+            "gates": {"warmup": {"prompts": "evals/prompts.jsonl"}, "eval": {"set": "evals/sort.jsonl"}},
+        },
     },
 }  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.unit.config_cases import ABSENT, Case
 
+GATES = {"warmup": {"prompts": "evals/prompts.jsonl"}, "eval": {"set": "evals/sort.jsonl"}}
 CHAT = "services.chat"
 
 
@@ -17,10 +18,10 @@ RULE_CASES = [
     Case({"target": "ssh"}, "target", "ssh", "local", "ssh is not built yet", "target' local"),
     Case({"router.listen": "localhost"}, "router.listen", "'localhost'", "IPv4", "not to a name", "listen' 127.0.0.1"),
     Case({"router.listen": "::1"}, "router.listen", "'::1'", "IPv4", "binds to an address", "listen' 127.0.0.1"),
-    Case({"services.Chat": {"active": "blue", "blue": {"release": "releases/a.yaml"}, "pathPrefix": "/x", "enginePort": 9900}},
+    Case({"services.Chat": {"active": "blue", "blue": {"release": "releases/a.yaml"}, "pathPrefix": "/x", "enginePort": 9900, "gates": GATES}},
          "services", "'Chat'", "a to z", "program names", "call it `chat`"),
     Case({"services.9.lives": {}, "services.9": {"active": "blue", "blue": {"release": "releases/a.yaml"}, "pathPrefix": "/x",
-         "enginePort": 9900}},
+         "enginePort": 9900, "gates": GATES}},
          "services", "'9'", "beginning with a letter", "program names", "call it `chat`"),
     # Colors, weights, steps.
     Case({f"{CHAT}.blue": ABSENT}, f"{CHAT}.blue", "no pool", "for the active color", "active is blue", "set active: green"),
@@ -34,6 +35,8 @@ RULE_CASES = [
     _rule("steps", [50, 150], "[50, 150]", "from 1 to 100", "150 is no percent", "write `steps: [50, 100]`"),
     # Gates and files.
     Case({f"{CHAT}.gates": ABSENT}, f"{CHAT}.gates.warmup", "nothing", "the warmup gate", "no weight rises", "write `warmup:"),
+    Case({f"{CHAT}.canaryWeight": 0, f"{CHAT}.gates.warmup": ABSENT}, f"{CHAT}.gates.warmup", "nothing", "the warmup gate", "first deployment",
+         "write `warmup:"),
     Case({f"{CHAT}.gates.eval": ABSENT}, f"{CHAT}.gates.eval", "nothing", "the eval gate", "no weight rises", "write `eval:"),
     _rule("gates.warmup.maxRounds", 2, "2", "minRounds (3)", "before it may be called steady", "maxRounds' 3"),
     _rule("blue.release", "/etc/a.yaml", "'/etc/a.yaml'", "inside the project", "begins outside", "release' releases/"),

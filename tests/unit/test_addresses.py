@@ -9,9 +9,9 @@ from tests.unit.config_cases import changed
 
 
 def test_without_ports_everything_follows_from_the_base_port() -> None:
-    config = parse_config(
-        {"target": "local", "basePort": 12_000, "services": {"chat": {"active": "blue", "blue": {"release": "releases/a.yaml"}}}}
-    )
+    gates = {"warmup": {"prompts": "evals/prompts.jsonl"}, "eval": {"set": "evals/sort.jsonl"}}
+    chat = {"active": "blue", "blue": {"release": "releases/a.yaml"}, "gates": gates}
+    config = parse_config({"target": "local", "basePort": 12_000, "services": {"chat": chat}})
     assert (router_port(config), admin_port(config), first_engine_port(config, config.services["chat"])) == (12_000, 12_001, 12_020)
 
 

@@ -21,7 +21,8 @@ from delivery.refusal import Refusals
 from delivery.release import Release
 from tests.unit.config_cases import VALID
 
-SMALLEST = {"target": "local", "services": {"chat": {"active": "green", "green": {"release": "releases/a.yaml"}}}}
+GATES = {"warmup": {"prompts": "evals/prompts.jsonl"}, "eval": {"set": "evals/sort.jsonl"}}
+SMALLEST = {"target": "local", "services": {"chat": {"active": "green", "green": {"release": "releases/a.yaml"}, "gates": GATES}}}
 ROBUST = settings(deadline=None, max_examples=300, suppress_health_check=list(HealthCheck), database=None)
 
 WORDS = st.sampled_from(["", "blue", "25", "9600", "releases/a.yaml", "../x", "/", "/chat", "a b", "é", "\ud800", "\0", "x" * 300, "null"])
@@ -35,7 +36,7 @@ def test_the_smallest_config_gets_the_documented_defaults() -> None:
     chat = config.services["chat"]
     assert (config.target, config.base_port, router_port(config), config.router.listen) == (Target.LOCAL, 9600, 9600, "127.0.0.1")
     assert (chat.canary_weight, chat.steps, chat.path_prefix, chat.sticky_header) == (0, (1, 25, 75, 100), "/", None)
-    assert (chat.drain.deadline_seconds, chat.proof.probes, chat.gates.warmup, chat.gates.eval) == (120, 200, None, None)
+    assert (chat.drain.deadline_seconds, chat.proof.probes) == (120, 200)
     assert chat.green is not None
     assert (chat.green.replicas, chat.green.gpus, chat.green.standby) == (1, (), Standby.WARM)
 
