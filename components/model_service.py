@@ -17,7 +17,7 @@ from components.weighted_router import WeightedRouter
 from delivery.color import Color
 from delivery.coverage import GateMode
 from delivery.desired import DesiredService
-from delivery.plan import ServicePlan, gate_mode
+from delivery.plan import ServicePlan
 from delivery.receipt import GateName
 from probes.stack_home import StackHome
 from providers.drain import Drain
@@ -61,7 +61,9 @@ class ModelService(pulumi.ComponentResource):
         )
         pool = GpuPool(self._desired, color, self._target, [drain], self)
         chain: list[pulumi.Resource] = [drain, *pool.engines]
-        mode = gate_mode(color, self._plan.shift)
+        planned = self._plan.pool(color)
+        assert planned is not None, "a color with a release is planned"
+        mode = planned.mode
         if config.gates.warmup is not None and pool.engines:
             chain.append(WarmupGate(f"{name}-{color}-warmup", self._home, self._desired, color, mode, self._options(chain)))
         if config.gates.eval is not None and pool.engines:

@@ -51,10 +51,14 @@ def mismatch(receipt: Receipt | None, subject: Subject) -> str | None:
 def must_measure(mode: GateMode, receipt: Receipt | None, subject: Subject) -> bool:
     """Whether the gate has to measure now.
 
-    A failed receipt is measured again only when a pass is required, so that an `up` beside a broken standby stays short.
+    A receipt that is no pass is measured again only when a pass is required or another process answers than those that it is about, so
+    that an `up` beside a broken standby stays short.
     """
     if mode is GateMode.IDLE:
         return False
+    if mode is GateMode.ADVISORY and receipt is not None and receipt.verdict is not Verdict.PASS:
+        answering = {address: identity for address, identity in subject.engines.items() if identity is not None}
+        return mismatch(receipt, Subject(subject.release, answering, subject.evaluation_set)) is not None
     if mismatch(receipt, subject) is not None:
         return True
     return mode is GateMode.REQUIRED and receipt is not None and receipt.verdict is not Verdict.PASS

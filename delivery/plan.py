@@ -75,6 +75,7 @@ class PoolPlan:
     release: str
     action: PoolAction
     engines: int
+    mode: GateMode
     gates: tuple[GatePlan, ...]
 
 
@@ -109,11 +110,12 @@ def plan_service(
     return ServicePlan(wish.service, live.reachable, shift, pools)
 
 
-def gate_mode(color: Color, shift: Shift) -> GateMode:
-    """Why the gates of a color are asked in this shift."""
+def gate_mode(color: Color, shift: Shift, action: PoolAction) -> GateMode:
+    """Why the gates of a color are asked in this shift. One that is taken back as it is, is not measured: nobody waits for what is left."""
     if shift.rising is color and shift.need is Need.RECEIPTS:
         return GateMode.REQUIRED
-    return GateMode.ADVISORY if shift.target.of(color) == 0 else GateMode.IDLE
+    is_taken_back = shift.before is not None and shift.before.of(color) > 0 and action is PoolAction.KEEP
+    return GateMode.ADVISORY if shift.target.of(color) == 0 and not is_taken_back else GateMode.IDLE
 
 
 def _running(live: LiveService, color: Color) -> tuple[str, ...]:
@@ -136,10 +138,10 @@ def _refuse_change_under_traffic(wish: Wish, color: Color, pool: DesiredPool, li
 def _pool(
     color: Color, pool: DesiredPool, wish: Wish, shift: Shift, sets: Mapping[GateName, str], live: LiveService
 ) -> PoolPlan:
-    mode = gate_mode(color, shift)
     action = _action(color, pool, live)
+    mode = gate_mode(color, shift, action)
     gates = tuple(_gate(gate, items, color, pool, mode, action, live) for gate, items in sets.items())
-    return PoolPlan(color, _role(color, wish), pool.release, action, len(pool.engines), gates)
+    return PoolPlan(color, _role(color, wish), pool.release, action, len(pool.engines), mode, gates)
 
 
 def _role(color: Color, wish: Wish) -> Role:

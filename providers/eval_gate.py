@@ -42,7 +42,7 @@ class EvalGateProvider(GateProvider):
         """Ask all items, unless the warm-up already says that there is nothing to ask."""
         cold = _cold(wanted)
         if cold:
-            return GateResult(Verdict.INCONCLUSIVE, cold, 0), {}
+            return GateResult(Verdict.INCONCLUSIVE, cold, 0), wanted.answering()
         settings = EvalSettings.model_validate(wanted.settings)
         items = read_eval_set(Path.cwd(), settings.set)
         answers = wanted.stack_home.answers

@@ -56,6 +56,10 @@ class GateInputs(Inputs):
         states = probe_pool(self.engines, self.model, IDENTITY_SECONDS, self.key_file, tokens=False)
         return {engine: state.identity for engine, state in states.items()}
 
+    def answering(self) -> dict[str, str]:
+        """The same without engines that answer nothing: for a receipt that says why nothing could be measured."""
+        return {engine: identity for engine, identity in self.identities().items() if identity is not None}
+
     def subject(self) -> Subject:
         """What a receipt has to be about."""
         return Subject(self.release, self.identities(), self.evaluation_set)

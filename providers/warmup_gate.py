@@ -47,7 +47,7 @@ class WarmupGateProvider(GateProvider):
             settings=settings, say=say, dead=_Deaths(wanted).reason, key_file=wanted.key_file,
         )  # fmt: skip
         measured = warm_up(run)
-        return judge_warmup(measured, settings), dict(measured.identities_before)
+        return judge_warmup(measured, settings), dict(measured.identities_before) or wanted.answering()
 
 
 class _Deaths:

@@ -66,6 +66,27 @@ def test_a_gate_measures_only_what_the_shift_needs_or_the_standby_lacks(mode: Ga
     assert must_measure(mode, kept, NOW) is measures
 
 
+SILENT = Subject("r1", {ENGINE: None}, "items")
+OTHER_PROCESS = Subject("r1", {ENGINE: f"{ENGINE}@2.00"}, "items")
+
+
+@pytest.mark.parametrize(
+    ("kept", "seen", "measures"),
+    [
+        (receipt(Verdict.FAIL, engines=()), SILENT, False),
+        (receipt(Verdict.INCONCLUSIVE), SILENT, False),
+        (receipt(), SILENT, True),
+        (receipt(Verdict.FAIL, engines=()), OTHER_PROCESS, True),
+        (receipt(Verdict.FAIL, release="r0", engines=()), SILENT, True),
+        (receipt(Verdict.FAIL, evaluation_set="old", engines=()), SILENT, True),
+    ],
+)
+def test_a_standby_known_to_be_broken_is_measured_again_once_another_process_answers(
+    kept: Receipt, seen: Subject, measures: bool
+) -> None:
+    assert must_measure(GateMode.ADVISORY, kept, seen) is measures
+
+
 @pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.INCONCLUSIVE])
 def test_only_a_pass_lets_a_weight_rise(verdict: Verdict) -> None:
     assert shortfall([("eval", receipt(), NOW)]) is None
