@@ -31,8 +31,8 @@ class ProcessInputs(Inputs):
 
     `environment_files` maps a variable to the file with its secret value, read at each start. `stop_seconds` is the time to drain between
     `stop_signal` and SIGKILL. `ports` are those it will listen on. `url_ready` is polled until it answers 200, at most `ready_seconds`;
-    only with `ready_required` does it fail the `up` when it does not. `fingerprint`: another value means a restart. `drain_url`: the address of
-    an Envoy's admin interface, drained before it is stopped. `directory`: where it runs, the home when empty.
+    only with `ready_required` does it fail the `up` when it does not. `fingerprint`: another value means a restart. `drain_url`: the
+    address of an Envoy's admin interface, drained before it is stopped. `directory`: where it runs, the home when empty.
     """
 
     home: str

@@ -25,13 +25,14 @@ from probes.nginx_files import nginx_binary
 DEADLINE_SECONDS = 60.0
 SECRET = "open-sesame"
 ROOT = Path(__file__).resolve().parents[2]
-_PORTS = range(20200, 20300)
+_FIRST_PORT, _PORTS_OF_A_WORKER = 20_200, 50
 
 
 def free_ports(count: int) -> list[int]:
     """Different ports that nobody listens on."""
     found: list[int] = []
-    for port in random.sample(_PORTS, len(_PORTS)):
+    first = _FIRST_PORT + _PORTS_OF_A_WORKER * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 2)
+    for port in random.sample(range(first, first + _PORTS_OF_A_WORKER), _PORTS_OF_A_WORKER):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):

@@ -11,9 +11,9 @@ from typing import TypeVar
 import pytest
 
 from probes.engine_client import EngineClient, EngineError, alive, probe_pool
-from tests.fakes.engines import SimulatorProcess, start_simulator
+from tests.fakes.engines import SimulatorProcess, port_of_this_worker, start_simulator
 
-PORT = 20300
+PORT = port_of_this_worker(20300)
 ADDRESS = f"127.0.0.1:{PORT}"
 SORT = [{"role": "user", "content": "sort 52413"}]
 T = TypeVar("T")

@@ -15,9 +15,9 @@ from delivery.gate_settings import EvalSettings
 from delivery.receipt import Verdict
 from probes.answers import answers_path, load_answers, save_answers
 from probes.eval_run import EvalRun, Side, evaluate
-from tests.fakes.engines import SimulatorProcess, start_simulator
+from tests.fakes.engines import SimulatorProcess, port_of_this_worker, start_simulator
 
-CANDIDATE, SECOND, BASELINE = 20320, 20321, 20322
+CANDIDATE, SECOND, BASELINE = (port_of_this_worker(port) for port in (20320, 20321, 20322))
 SETTINGS = EvalSettings(set="e.jsonl", deadline_seconds=120)
 SET = parse_eval_set(
     "\n".join(

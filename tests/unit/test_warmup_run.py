@@ -12,9 +12,9 @@ from delivery.prompts import Prompt
 from delivery.receipt import Verdict
 from delivery.warmup_verdict import judge_warmup
 from probes.warmup_run import WarmupRun, warm_up
-from tests.fakes.engines import SimulatorProcess, start_simulator
+from tests.fakes.engines import SimulatorProcess, port_of_this_worker, start_simulator
 
-FIRST, SECOND = 20310, 20311
+FIRST, SECOND, THIRD = (port_of_this_worker(port) for port in (20310, 20311, 20312))
 # Generous, so that a loaded machine doesn't make an engine look unsteady.
 SETTINGS = WarmupSettings(prompts="p.jsonl", deadline_seconds=60, steady_ratio=3)
 PROMPTS = (Prompt(prompt="sort 52413", max_tokens=8), Prompt(prompt="sort 90817", max_tokens=8))
@@ -81,7 +81,7 @@ def test_progress_says_how_many_are_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_engine_that_restarts_meanwhile_is_inconclusive() -> None:
-    with start_simulator(20312) as engine:
+    with start_simulator(THIRD) as engine:
         restarted: list[bool] = []
 
         def restart_once() -> str | None:
@@ -90,6 +90,6 @@ def test_an_engine_that_restarts_meanwhile_is_inconclusive() -> None:
                 engine.restart()
             return None
 
-        result = judge_warmup(warm_up(replace(run_of([], 20312), dead=restart_once)), SETTINGS)
+        result = judge_warmup(warm_up(replace(run_of([], THIRD), dead=restart_once)), SETTINGS)
     assert result.verdict is Verdict.INCONCLUSIVE, result.reason
     assert "restarted while being measured" in result.reason
