@@ -51,12 +51,12 @@ def mismatch(receipt: Receipt | None, subject: Subject) -> str | None:
 def must_measure(mode: GateMode, receipt: Receipt | None, subject: Subject) -> bool:
     """Whether the gate has to measure now.
 
-    A receipt that is no pass is measured again only when a pass is required or another process answers than those that it is about, so
-    that an `up` beside a broken standby stays short.
+    A standby is measured again only when another process answers than those that its receipt is about: neither a failed receipt nor an
+    engine that fell silent is waited for, so that an `up` beside a broken standby stays short.
     """
     if mode is GateMode.IDLE:
         return False
-    if mode is GateMode.ADVISORY and receipt is not None and receipt.verdict is not Verdict.PASS:
+    if mode is GateMode.ADVISORY and receipt is not None:
         answering = {address: identity for address, identity in subject.engines.items() if identity is not None}
         return mismatch(receipt, Subject(subject.release, answering, subject.evaluation_set)) is not None
     if mismatch(receipt, subject) is not None:

@@ -75,7 +75,7 @@ OTHER_PROCESS = Subject("r1", {ENGINE: f"{ENGINE}@2.00"}, "items")
     [
         (receipt(Verdict.FAIL, engines=()), SILENT, False),
         (receipt(Verdict.INCONCLUSIVE), SILENT, False),
-        (receipt(), SILENT, True),
+        (receipt(), SILENT, False),
         (receipt(Verdict.FAIL, engines=()), OTHER_PROCESS, True),
         (receipt(Verdict.FAIL, release="r0", engines=()), SILENT, True),
         (receipt(Verdict.FAIL, evaluation_set="old", engines=()), SILENT, True),
