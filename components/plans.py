@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pulumi
 
+from components.api_key import key_refusals
 from components.settings import Settings
 from delivery.desired import DesiredService
 from delivery.gpus import gpu_uses
@@ -29,6 +30,7 @@ def make_plans(settings: Settings) -> dict[str, ServicePlan]:
     for name, desired in settings.services.items():
         try:
             live = reads[name].result()
+            refusals += key_refusals(settings.home, desired, live, settings.api_key)
             plans[name] = plan_service(_wish(desired), desired.pools(), settings.sets[name], live)
             lines += plan_lines(plans[name], _by_color(live))
         except Refusal as refusal:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any
 import pulumi
 from pulumi.runtime.config import CONFIG
 
+from components.api_key import ApiKey, read_api_key
 from delivery.config import ServiceConfig, StackConfig, parse_config
 from delivery.desired import DesiredService, Machine, ReleaseRef, desired_service, desired_topology
 from delivery.receipt import GateName
@@ -24,6 +24,7 @@ from delivery.topology import Topology
 from probes.eval_files import read_eval_set, read_prompts
 from probes.release_files import load_release
 from probes.stack_home import StackHome, home_of
+from probes.vllm_python import vllm_python
 
 NAMESPACE = "verdigris:"
 SECRETS = frozenset({"apiKey"})
@@ -43,7 +44,7 @@ class Settings:
     services: dict[str, DesiredService]
     sets: dict[str, dict[GateName, str]]
     topology: Topology
-    api_key: pulumi.Output[str] | None
+    api_key: ApiKey | None
 
 
 @contextmanager
@@ -58,11 +59,10 @@ def mistakes_without_traceback() -> Iterator[None]:
 def load_settings(root: Path) -> Settings:
     """Read config, releases and sets. Raises Refusal or Refusals for whatever is wrong with them; only reads."""
     config = parse_config(_raw())
-    machine = Machine(root=str(root), simulator=sys.executable, vllm=os.environ.get("VERDIGRIS_VLLM_PYTHON", "python3"))
-    services = {name: _desired(root, config, name, machine) for name in sorted(config.services)}
+    services = {name: _desired(root, config, name) for name in sorted(config.services)}
     sets = {name: _sets(root, service) for name, service in sorted(config.services.items())}
     home = home_of(root, pulumi.get_stack())
-    key = pulumi.Config("verdigris").get_secret("apiKey")
+    key = read_api_key()
     return Settings(home, root, config, services, sets, desired_topology(config, services), key)
 
 
@@ -82,7 +82,7 @@ def _value(key: str, text: str) -> Any:
         return text
 
 
-def _desired(root: Path, config: StackConfig, name: str, machine: Machine) -> DesiredService:
+def _desired(root: Path, config: StackConfig, name: str) -> DesiredService:
     pools = config.services[name].pools
     loaded = _all([partial(load_release, root, pool.release) for pool in pools.values()])
     broken = [
@@ -93,7 +93,8 @@ def _desired(root: Path, config: StackConfig, name: str, machine: Machine) -> De
     if broken:
         raise Refusals(broken)
     refs = {color: ReleaseRef(one.release, one.digest) for color, one in zip(pools, loaded, strict=True)}
-    return desired_service(config, name, refs, machine)
+    vllm = vllm_python(root, {one.release.engine for one in loaded}, f"services.{name}")
+    return desired_service(config, name, refs, Machine(root=str(root), simulator=sys.executable, vllm=vllm))
 
 
 def _sets(root: Path, service: ServiceConfig) -> dict[GateName, str]:

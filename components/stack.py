@@ -18,7 +18,7 @@ def deploy(settings: Settings, plans: Mapping[str, ServicePlan]) -> None:
     """Register every resource and export what people look for."""
     target = LocalTarget(settings.root, settings.home, keyed=settings.api_key is not None, load_seconds=_load_seconds(settings))
     if settings.api_key is not None:
-        target.key = SecretFile("engine-key", path=str(settings.home.engine_key), value=settings.api_key)
+        target.key = SecretFile("engine-key", path=str(settings.home.engine_key), value=settings.api_key.value)
     router = WeightedRouter("router", target, settings.topology, settings.home)
     services = {
         name: ModelService(settings.services[name], plans[name], settings.sets[name], target, router, settings.home) for name in plans

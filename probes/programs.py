@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import time
 import xmlrpc.client
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -72,11 +73,23 @@ def status(home: StackHome, name: str) -> ProgramStatus:
 
 def files_digest(paths: list[Path]) -> str:
     """Changes when the content of one of the files does; a file that is not there counts as empty."""
+    return content_digest([path.read_bytes() if path.is_file() else b"" for path in sorted(paths)]) if paths else ""
+
+
+def content_digest(contents: Sequence[bytes]) -> str:
+    """The digest that files with these contents have."""
     digest = hashlib.sha256()
-    for path in sorted(paths):
-        content = path.read_bytes() if path.is_file() else b""
+    for content in contents:
         digest.update(hashlib.sha256(content).digest())
-    return digest.hexdigest()[:12] if paths else ""
+    return digest.hexdigest()[:12]
+
+
+def running_digest(home: StackHome, name: str) -> str | None:
+    """The digest of the secret files that a program was started with, "" for none of them; None for a program that is not there."""
+    try:
+        return str(json.loads(home.program_spec(name).read_text(encoding="utf-8"))["files_digest"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def is_written(home: StackHome, name: str, spec: ProgramSpec) -> bool:
