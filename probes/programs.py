@@ -53,11 +53,12 @@ class ProcessState(StrEnum):
 
 @dataclass(frozen=True)
 class ProgramStatus:
-    """What supervisord says of a program. `pid` is 0 when no process runs."""
+    """What supervisord says of a program. `pid` is 0 when no process runs; `started_at`, in whole seconds, is when it last was started."""
 
     state: ProcessState
     pid: int = 0
     description: str = ""
+    started_at: int = 0
 
 
 def status(home: StackHome, name: str) -> ProgramStatus:
@@ -68,7 +69,7 @@ def status(home: StackHome, name: str) -> ProgramStatus:
         if fault.faultCode in (Fault.BAD_NAME, Fault.SHUTDOWN_STATE):
             return ProgramStatus(ProcessState.ABSENT)
         raise
-    return ProgramStatus(ProcessState(str(info["statename"]).lower()), int(info["pid"]), str(info["description"]))
+    return ProgramStatus(ProcessState(str(info["statename"]).lower()), int(info["pid"]), str(info["description"]), int(info["start"]))
 
 
 def files_digest(paths: list[Path]) -> str:

@@ -51,11 +51,11 @@ class WarmupGateProvider(GateProvider):
 
 
 class _Deaths:
-    """Counts how often an engine was seen dead under a new pid, so that a crash loop ends the wait."""
+    """Counts how often an engine was seen dead after another start, so that a crash loop ends the wait."""
 
     def __init__(self, wanted: WarmupInputs) -> None:
         self._home, self._programs = wanted.stack_home, wanted.programs
-        self._seen: dict[str, set[str]] = {name: set() for name in wanted.programs}
+        self._seen: dict[str, set[int]] = {name: set() for name in wanted.programs}
 
     def reason(self) -> str | None:
         """Which program keeps dying, with the end of its log."""
@@ -65,7 +65,8 @@ class _Deaths:
             except SupervisorUnreachable:
                 continue
             if status.state.died:
-                self._seen[name].add(status.description)
+                # Not by description: supervisord describes every quick death in the same words.
+                self._seen[name].add(status.started_at)
             if status.state is programs.ProcessState.FATAL or len(self._seen[name]) >= DEATHS:
                 return f"{name} keeps ending ({status.description}): {programs.last_words(self._home, name)} (log: {self._home.log(name)})"
         return None
