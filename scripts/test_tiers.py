@@ -62,8 +62,13 @@ def docker_missing() -> str:
 
 def vllm_missing() -> str:
     """Why the vllm tier cannot run, or nothing."""
-    answer = subprocess.run([ROOT / "scripts/setup-vllm", "--check"], capture_output=True, check=False)
-    return "" if answer.returncode == 0 else "vLLM for the CPU is not installed; scripts/setup-vllm installs it (several GB)"
+    for script, reason in (
+        ("scripts/setup-vllm", "vLLM for the CPU is not installed; scripts/make-models installs it (several GB)"),
+        ("scripts/make-models", "the tiny models are not in models/; scripts/make-models puts them there (it trains them once, 2 minutes)"),
+    ):
+        if subprocess.run([ROOT / script, "--check"], capture_output=True, check=False).returncode != 0:
+            return reason
+    return ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,7 @@ TIERS = (
     Tier("integration", "tests/integration", ("-n", "2", "--dist", "loadfile")),
     Tier("nginx", "tests/e2e/nginx", (), nginx_missing, ("scripts/setup", "--nginx")),
     Tier("docker", "tests/e2e/docker", (), docker_missing, ("scripts/setup", "--docker")),
-    Tier("vllm", "tests/e2e/vllm", (), vllm_missing, ("scripts/setup-vllm",)),
+    Tier("vllm", "tests/e2e/vllm", (), vllm_missing, ("scripts/make-models",)),
 )
 NAMES = tuple(tier.name for tier in TIERS)
 
