@@ -2,9 +2,11 @@
 
 `official_client.py BASE_URL MODEL right COUNT` prints the answers that were right, half of them streamed;
 `official_client.py BASE_URL MODEL stream TOKENS` prints "started" after the first token and then how the stream ended. One JSON a line.
+OFFICIAL_CLIENT_HEADERS holds further headers as JSON; one of them can be a secret, so they are not in argv.
 """
 
 import json
+import os
 import random
 import sys
 
@@ -49,5 +51,6 @@ def stream(client: OpenAI, model: str, tokens: int) -> None:
 
 if __name__ == "__main__":
     base_url, model_name, what, number = sys.argv[1:]
-    official = OpenAI(base_url=base_url, api_key="none", max_retries=0, timeout=120)
+    headers = json.loads(os.environ.get("OFFICIAL_CLIENT_HEADERS", "{}"))
+    official = OpenAI(base_url=base_url, api_key="none", max_retries=0, timeout=600, default_headers=headers)
     {"right": count_right, "stream": stream}[what](official, model_name, int(number))
