@@ -46,7 +46,10 @@ def _reads(settings: Settings) -> dict[str, Future[LiveService]]:
     key_file = settings.home.engine_key if settings.home.engine_key.is_file() else None
     router = open_router(settings.home.path)
     with ThreadPoolExecutor(thread_name_prefix="read") as threads:
-        return {name: threads.submit(read_service, settings.home.path, name, router, key_file) for name in settings.services}
+        return {
+            name: threads.submit(read_service, settings.home.path, name, router, key_file, desired.config.target_weights)
+            for name, desired in settings.services.items()
+        }
 
 
 def _wish(desired: DesiredService) -> Wish:

@@ -8,6 +8,7 @@ from pathlib import Path
 from delivery.color import Color, Weights
 from delivery.plan import LiveService
 from delivery.receipt import GateName
+from delivery.shift import base_of
 from delivery.split_record import SplitRecord
 from delivery.topology import ServiceRoute
 from probes.engine_client import probe_pool
@@ -19,13 +20,21 @@ IDENTITY_SECONDS = 3.0
 """For asking engines who they are; a hung one must not hold up a preview."""
 
 
-def read_service(home: Path, service: str, router: RouterClient, key_file: Path | None) -> LiveService:
-    """What is known of a service now. Raises Refusal for a record that can't be read; an unreachable router or engine is an answer."""
+def read_service(home: Path, service: str, router: RouterClient, key_file: Path | None, target: Weights | None = None) -> LiveService:
+    """What is known of a service now. Raises Refusal for a record that can't be read; an unreachable router or engine is an answer.
+
+    The engines of a color that `target` takes all traffic from aren't asked: a rollback waits for nothing of what it leaves.
+    """
     record = read_record(home, service)
     deployed = _deployed(home, service)
     reachable, weights = _weights(router, service, record, deployed)
     receipts = {(color, gate): receipt for color in Color for gate in GateName if (receipt := read_receipt(home, service, color, gate))}
-    return LiveService(reachable, weights, record, _specs(deployed), _identities(deployed, key_file), receipts)
+    left = _left(base_of(record, weights), target)
+    return LiveService(reachable, weights, record, _specs(deployed), _identities(deployed, left, key_file), receipts)
+
+
+def _left(before: Weights | None, target: Weights | None) -> set[Color]:
+    return {color for color in Color if before and target and before.of(color) > 0 and target.of(color) == 0}
 
 
 def _weights(
@@ -50,8 +59,8 @@ def _specs(deployed: ServiceRoute | None) -> Mapping[Color, str]:
     return {color: pool.spec for color, pool in pools.items() if pool}
 
 
-def _identities(deployed: ServiceRoute | None, key_file: Path | None) -> Mapping[Color, Mapping[str, str | None]]:
-    pools = {color: deployed.pool(color) for color in Color} if deployed else {}
+def _identities(deployed: ServiceRoute | None, left: set[Color], key_file: Path | None) -> Mapping[Color, Mapping[str, str | None]]:
+    pools = {color: deployed.pool(color) for color in Color if color not in left} if deployed else {}
     owners = {engine: color for color, pool in pools.items() if pool for engine in pool.engines}
     found: dict[Color, dict[str, str | None]] = {color: {} for color in Color}
     states = probe_pool(owners, deployed.served_model if deployed else "", IDENTITY_SECONDS, key_file, tokens=False) if owners else {}
