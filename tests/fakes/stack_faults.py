@@ -202,7 +202,9 @@ class SmallDisk:
 def small_disk(folder: Path, kilobytes: int) -> Iterator[SmallDisk]:
     """Mount one at `folder`. Skips where that isn't allowed: only root may mount."""
     folder.mkdir(parents=True, exist_ok=True)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "verdigris-test", str(folder)], capture_output=True, text=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "verdigris-test", str(folder)], capture_output=True, text=True, check=False
+    )
     if mounted.returncode != 0:
         pytest.skip(f"a full disk needs the right to mount a small one: {mounted.stderr.strip()}")
     try:

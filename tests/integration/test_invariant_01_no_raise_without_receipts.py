@@ -1,0 +1,109 @@
+"""Invariant 1: no weight rises without passing receipts for exactly this release, these engine processes and this evaluation set.
+
+The split checks it itself against the live engines, so neither a gate remembered from a failed `up` nor `--target` gets past it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from delivery.color import Color, Weights
+from delivery.receipt import GateName, Receipt, Verdict
+from probes.atomic_file import write_atomically
+from probes.receipts import read_receipt, write_receipt
+from scripts.stack_driver import Ran, StackDriver
+from tests.fakes.live_stack import ALSO_GOOD, BAD, live, live_stack, must, refused, set_canary
+from tests.fakes.stack_faults import kill_engine
+
+ALL_BLUE, CANARY, MORE = Weights(100, 0), Weights(75, 25), Weights(25, 75)
+UNCHANGED = f"Weights are unchanged at {CANARY}"
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackDriver]:
+    """One stack for all tests of this module."""
+    with live_stack(tmp_path_factory.mktemp("one"), steps=[25, 75, 100]) as stack:
+        must(stack.up())
+        yield stack
+
+
+@pytest.fixture
+def stack(deployed: StackDriver) -> StackDriver:
+    """Green is the canary at 25 %, gated. `--target` then finds green in front of the split, in the state and in the config."""
+    deployed.service()["green"] = {"release": ALSO_GOOD}
+    must(set_canary(deployed, 25))
+    return deployed
+
+
+def receipts(stack: StackDriver) -> dict[GateName, Receipt]:
+    """What green's gates left."""
+    found = {gate: read_receipt(stack.home.path, "chat", Color.GREEN, gate) for gate in GateName}
+    return {gate: receipt for gate, receipt in found.items() if receipt}
+
+
+def up_of_the_split(stack: StackDriver, percent: int) -> Ran:
+    """A raise with `--target`, which leaves every gate out."""
+    stack.service()["canaryWeight"] = percent
+    shown = must(stack.run("stack", "--show-urns", "--stack", stack.name)).output
+    (urn,) = [word for word in shown.split() if word.endswith("::chat-split")]
+    return stack.up("--target", urn)
+
+
+def test_invariant_01_after_a_failed_router_write_the_next_up_gates_a_restarted_engine_again(stack: StackDriver) -> None:
+    routes = stack.home.router / "routes.json"
+    text = routes.read_text()
+    routes.unlink()
+    routes.mkdir()  # a rename onto a folder fails, for root too
+    try:
+        refused(set_canary(stack, 75), "routes.json", UNCHANGED)
+    finally:
+        routes.rmdir()
+        write_atomically(routes, text, 0o600)
+    assert live(stack) == CANARY
+    before = receipts(stack)
+    kill_engine(stack, Color.GREEN)
+    ran = must(set_canary(stack, 75))
+    assert live(stack) == MORE
+    assert "chat/green: warmup pass" in ran.output
+    assert "chat/green: eval pass" in ran.output
+    assert {receipt.engines for receipt in before.values()}.isdisjoint(receipt.engines for receipt in receipts(stack).values())
+
+
+def test_invariant_01_a_targeted_split_without_receipts_is_refused(stack: StackDriver) -> None:
+    for file in (stack.home.path / "receipts").glob("chat-green-*"):
+        file.unlink()
+    refused(up_of_the_split(stack, 75), "chat/green", "was never measured", UNCHANGED)
+    assert live(stack) == CANARY
+    assert "chat/green: eval pass" in must(stack.up()).output
+    assert live(stack) == MORE
+
+
+def test_invariant_01_an_engine_restarted_after_its_receipt_is_refused_until_it_is_gated_again(stack: StackDriver) -> None:
+    kill_engine(stack, Color.GREEN)
+    refused(up_of_the_split(stack, 75), "chat/green", "was measured before", UNCHANGED)
+    assert live(stack) == CANARY
+    assert "chat/green: eval pass" in must(stack.up()).output
+    assert live(stack) == MORE
+
+
+def test_invariant_01_a_receipt_of_another_evaluation_set_does_not_hold(stack: StackDriver) -> None:
+    write_receipt(stack.home.path, receipts(stack)[GateName.EVAL].model_copy(update={"evaluation_set": "another"}))
+    refused(up_of_the_split(stack, 75), "was measured with evaluation set another, not", UNCHANGED)
+    assert live(stack) == CANARY
+    ran = must(stack.up())
+    assert "chat/green: eval pass" in ran.output
+    assert "chat/green: warmup" not in ran.output
+    assert live(stack) == MORE
+
+
+def test_invariant_01_a_bad_release_is_refused_by_the_evaluation_with_its_numbers(stack: StackDriver) -> None:
+    must(set_canary(stack, 0))
+    stack.service()["green"] = {"release": BAD}
+    ran = refused(set_canary(stack, 25), "chat/green: eval fail", "of 120 right", "need 80 %", "Its weight was not raised")
+    assert "chat/green: warmup pass" in ran.output
+    assert live(stack) == ALL_BLUE
+    assert receipts(stack)[GateName.EVAL].verdict is Verdict.FAIL
+    refused(up_of_the_split(stack, 25), "eval is fail", f"Weights are unchanged at {ALL_BLUE}")
+    assert live(stack) == ALL_BLUE
