@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks import chaos, flip, rollback
+from benchmarks import chaos, flip, rollback, tutorial
 from benchmarks.report import BenchFailed, Report
 
 Bench = Callable[[bool], Report]
@@ -16,6 +16,7 @@ BENCHES: Mapping[str, tuple[Bench, str]] = {
     "flip": (flip.run, "100,000 requests over at least 40 shifts: nothing fails; a flip against the same flip on a bare Envoy"),
     "rollback": (rollback.run, "`pulumi up` of the reverted config, beside a healthy and each broken green, against a no-change `up`"),
     "chaos": (chaos.run, "green killed at 50 % again and again: no new request fails, only the killed engine's streams are cut"),
+    "tutorial": (tutorial.run, "a deployment with bash and nginx against ours, under one load: deploy, flip, roll back, a bad release"),
 }
 
 
