@@ -103,14 +103,14 @@ def next_steps(options: DemoOptions, folder: str) -> str:
   curl -si http://127.0.0.1:{options.port}/v1/chat/completions -H 'content-type: application/json' -d '{body}'
                                            the answer, and in its headers the color and the release that gave it
   source {folder}/env              scripts/pulumi works on this stack from here on
-  scripts/pulumi config set --path '{service}.canaryWeight' 25 && scripts/pulumi preview
-                                           refused: a raise goes one step up
-  scripts/pulumi config set --path '{service}.canaryWeight' 1 && scripts/pulumi up --yes
-                                           green has passed its gates: 1 % moves in seconds
+  scripts/pulumi config set --path '{service}.canaryWeight' 75 && scripts/pulumi up --yes
+                                           green has carried all traffic before: it may take any share of it at once
   scripts/pulumi config set --path '{service}.canaryWeight' 0 && scripts/pulumi up --yes
                                            and back
   scripts/pulumi config set --path '{service}.green.release' {options.profile.bad_release} && scripts/pulumi up --yes
-                                           a release that is wrong too often: a warning now, and refused when you raise its weight
+                                           a release that is wrong too often: a warning, because green carries nothing
+  scripts/pulumi config set --path '{service}.canaryWeight' 1 && scripts/pulumi up --yes
+                                           refused, with the numbers; the weights stay as they are
   scripts/demo --down                      remove the stack and everything it keeps"""
 
 
