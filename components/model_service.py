@@ -1,7 +1,7 @@
 """One model endpoint: two pools, their gates, the split between them, and the order that makes both directions safe.
 
 A color that is to carry traffic:  Drain -> engines -> WarmupGate -> EvalGate -> TrafficSplit.
-A color that is to carry none:     TrafficSplit -> Drain -> engines -> WarmupGate -> EvalGate, advisory.
+A color that is to carry none:     TrafficSplit -> Drain -> engines -> WarmupGate -> EvalGate, advisory, then asleep where it is to sleep.
 So raising a color waits for it, and taking it back waits for nothing of it.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import pulumi
 
 from components.gpu_pool import GpuPool
-from components.targets.local import LocalTarget
+from components.targets.target import Target
 from components.weighted_router import WeightedRouter
 from delivery.color import Color
 from delivery.coverage import GateMode
@@ -20,6 +20,7 @@ from delivery.desired import DesiredService
 from delivery.plan import ServicePlan
 from delivery.receipt import GateName
 from probes.stack_home import StackHome
+from providers.asleep import Asleep
 from providers.drain import Drain
 from providers.eval_gate import EvalGate
 from providers.traffic_split import TrafficSplit
@@ -30,7 +31,7 @@ class ModelService(pulumi.ComponentResource):
     """A service of the config. Nothing in it depends on another service."""
 
     def __init__(
-        self, desired: DesiredService, plan: ServicePlan, sets: dict[GateName, str], target: LocalTarget, router: WeightedRouter,
+        self, desired: DesiredService, plan: ServicePlan, sets: dict[GateName, str], target: Target, router: WeightedRouter,
         home: StackHome,
     ) -> None:  # fmt: skip
         super().__init__("verdigris:index:ModelService", desired.name)
@@ -46,7 +47,10 @@ class ModelService(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*router.ready, *gates]),
         )
         for color in standby:
-            self._color(color, [self.split])
+            chain = self._color(color, [self.split])
+            if desired.sleeps(color):
+                name = f"{desired.name}-{color}-asleep"
+                Asleep(name, home=str(home.path), desired=desired, color=color, opts=self._options(chain))
         self.register_outputs({"weights": self.split.weights})
 
     def _color(self, color: Color, depends_on: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:

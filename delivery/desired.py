@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from delivery.addresses import LOOPBACK, admin_port, engine_port, router_port
 from delivery.color import Color
-from delivery.config import PoolConfig, ServiceConfig, StackConfig, Standby
+from delivery.config import PoolConfig, ServiceConfig, StackConfig, Standby, Target
+from delivery.docker_addresses import engine_ip
 from delivery.engine_args import EngineCommand, engine_command
 from delivery.plan import DesiredPool
 from delivery.refusal import Refusal
@@ -27,11 +28,12 @@ class ReleaseRef:
 
 @dataclass(frozen=True)
 class Machine:
-    """Absolute paths where engines start: the project's root and the Pythons that have the simulator and vLLM."""
+    """Absolute paths where engines start: the project's root and the Pythons that have the simulator and vLLM; where engines listen."""
 
     root: str
     simulator: str
     vllm: str
+    listen: str = LOOPBACK
 
     def python(self, kind: EngineKind) -> str:
         """The interpreter for an engine kind."""
@@ -40,18 +42,24 @@ class Machine:
 
 @dataclass(frozen=True)
 class DesiredEngine:
-    """One engine process: its name (service, color, replica), address, command and GPUs."""
+    """One engine process: its name (service, color, replica), address, command and GPUs; `ip` is its container's, where it has one."""
 
     name: str
     host: str
     port: int
     command: EngineCommand
     gpus: tuple[int, ...]
+    ip: str = ""
 
     @property
     def address(self) -> str:
         """`host:port`."""
         return f"{self.host}:{self.port}"
+
+    @property
+    def upstream(self) -> str:
+        """`host:port` as the router reaches it."""
+        return f"{self.ip or self.host}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,11 @@ class DesiredService:
     releases: Mapping[Color, ReleaseRef]
     engines: Mapping[Color, tuple[DesiredEngine, ...]]
     route: ServiceRoute
+
+    def sleeps(self, color: Color) -> bool:
+        """Whether a color's engines are to sleep: at weight 0, where the config says so."""
+        pool = self.config.pool(color)
+        return pool is not None and pool.standby is Standby.ASLEEP and self.config.target_weights.of(color) == 0
 
     def pools(self) -> dict[Color, DesiredPool]:
         """The pools as the plan reads them."""
@@ -79,10 +92,7 @@ def desired_service(config: StackConfig, name: str, releases: Mapping[Color, Rel
     _refuse_two_names(name, releases)
     every = {color: _engines(config, name, color, ref, machine) for color, ref in releases.items()}
     engines = {color: () if _is_off(service, color) else pool for color, pool in every.items()}
-    pools = {
-        color: Pool(release=ref.digest, engines=tuple(engine.address for engine in every[color]), spec=spec_of(ref.digest, engines[color]))
-        for color, ref in releases.items()
-    }
+    pools = {color: _pool(ref.digest, every[color], engines[color]) for color, ref in releases.items()}
     route = ServiceRoute(
         name=name, path_prefix=service.path_prefix, sticky_header=service.sticky_header,
         served_model=releases[service.active].release.served_name, blue=pools.get(Color.BLUE), green=pools.get(Color.GREEN),
@@ -95,8 +105,19 @@ def desired_topology(config: StackConfig, services: Mapping[str, DesiredService]
     routes = tuple(service.route for _, service in sorted(services.items()))
     return Topology(
         router_host=config.router.listen, router_port=router_port(config), admin_port=admin_port(config), forced_color_secret="",
-        services=routes, kind=config.router.kind,
+        services=routes, kind=config.router.kind, image=_router_image(config), docker_host=config.docker.host or "",
     )  # fmt: skip
+
+
+def _pool(release: str, every: tuple[DesiredEngine, ...], running: tuple[DesiredEngine, ...]) -> Pool:
+    engines, upstreams = (tuple(addresses) for addresses in ([each.address for each in every], [each.upstream for each in every]))
+    return Pool(release=release, engines=engines, spec=spec_of(release, running), upstreams=() if upstreams == engines else upstreams)
+
+
+def _router_image(config: StackConfig) -> str:
+    if config.target is not Target.DOCKER:
+        return ""
+    return config.docker.router_image or f"verdigris/{config.router.kind}:dev"
 
 
 def spec_of(release: str, engines: tuple[DesiredEngine, ...]) -> str:
@@ -106,7 +127,8 @@ def spec_of(release: str, engines: tuple[DesiredEngine, ...]) -> str:
         return ""
     first = engines[0]
     argv = [part for part in first.command.argv if part != str(first.port)]
-    text = json.dumps([release, argv, _shared(first)])
+    in_network = [engine.ip for engine in engines[:1] if engine.ip]  # a container with another address is another container
+    text = json.dumps([release, argv, _shared(first), *in_network])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -121,7 +143,11 @@ def _engines(config: StackConfig, name: str, color: Color, ref: ReleaseRef, mach
     assert pool is not None, "a release belongs to a pool"
     ports = [engine_port(config, service, color, replica) for replica in range(pool.replicas)]
     return tuple(
-        _engine(f"{name}-{color}-{replica}", port, pool.gpus_of(replica), service, pool, ref, machine) for replica, port in enumerate(ports)
+        replace(
+            _engine(f"{name}-{color}-{replica}", port, pool.gpus_of(replica), service, pool, ref, machine),
+            ip=engine_ip(config, port) if config.target is Target.DOCKER else "",
+        )
+        for replica, port in enumerate(ports)
     )
 
 
@@ -129,7 +155,7 @@ def _engine(
     name: str, port: int, gpus: tuple[int, ...], service: ServiceConfig, pool: PoolConfig, ref: ReleaseRef, machine: Machine
 ) -> DesiredEngine:
     command = engine_command(
-        ref.release, python=machine.python(ref.release.engine), model_root=machine.root, host=LOOPBACK, port=port, gpus=gpus,
+        ref.release, python=machine.python(ref.release.engine), model_root=machine.root, host=machine.listen, port=port, gpus=gpus,
         gpu_memory_utilization=pool.gpu_memory_utilization, drain_seconds=service.drain.deadline_seconds,
         sleep_mode=pool.standby is Standby.ASLEEP,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def _drain(wanted: DrainInputs) -> str:
     home, say = StackHome(Path(wanted.home)), about(f"{wanted.service}/{wanted.color}")
     started = said = time.monotonic()
     while True:
-        seen = _seen(home, wanted)
+        seen = seen_in_flight(home, wanted.service, wanted.color, wanted.engines)
         elapsed = time.monotonic() - started
         problem = verdict(seen)
         if problem is None:
@@ -79,7 +80,7 @@ def _drain(wanted: DrainInputs) -> str:
             where = f"services.{wanted.service}"
             raise refused(
                 f"{where}.{wanted.color}: got {problem} after {elapsed:.0f} s, need none in flight before its engines change because they "
-                f"would be cut; raise {where}.drain.deadlineSeconds, or end those requests, and run `pulumi up` again"
+                "would be cut; run `pulumi up` again once they have ended, or end them"
             )
         if time.monotonic() - said > SAY_EVERY_SECONDS:
             said = time.monotonic()
@@ -87,14 +88,15 @@ def _drain(wanted: DrainInputs) -> str:
         time.sleep(POLL_SECONDS)
 
 
-def _seen(home: StackHome, wanted: DrainInputs) -> InFlight:
+def seen_in_flight(home: StackHome, service: str, color: Color, engines: Sequence[str]) -> InFlight:
+    """What router and engines have in flight for a color now."""
     router: int | None
     try:
-        router = open_router(home.path).in_flight(wanted.service, wanted.color)
+        router = open_router(home.path).in_flight(service, color)
     except RouterUnreachable:
         router = None
     key = home.engine_key if home.engine_key.is_file() else None
-    return InFlight(router, pool_in_flight(wanted.engines, key))
+    return InFlight(router, pool_in_flight(engines, key))
 
 
 class Drain(Resource, module="verdigris", name="Drain"):

@@ -14,8 +14,9 @@ from delivery.gates import GateResult
 from delivery.receipt import GateName, Receipt, Verdict
 from probes.engine_client import probe_pool
 from probes.receipts import read_receipt, write_receipt
+from probes.sleep import wake
 from probes.stack_home import StackHome
-from providers.progress import say
+from providers.progress import about, say
 from providers.refused import refusals, refused
 from providers.resource import Inputs, Provider, inputs
 
@@ -104,6 +105,7 @@ class GateProvider(Provider):
         receipt = read_receipt(home, wanted.service, wanted.color, self.gate)
         if must_measure(wanted.mode, receipt, wanted.subject()):
             with refusals():
+                wake(wanted.engines, wanted.key_file, about(wanted.label))
                 result, engines = self.measure(wanted)
                 receipt = _receipt(self.gate, wanted, result, engines)
                 write_receipt(home, receipt)

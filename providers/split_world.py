@@ -12,12 +12,13 @@ from delivery.coverage import Subject
 from delivery.receipt import GateName, Receipt
 from delivery.split_record import SplitRecord
 from probes.color_count import count_colors
-from probes.engine_client import EngineClient, EngineError, alive, probe_pool
+from probes.engine_client import alive, probe_pool
 from probes.receipts import read_receipt, read_record, write_record
 from probes.router import RouterClient, RouterTimeout, RouterUnreachable
+from probes.sleep import wake
 from probes.smoke import SmokeTarget, smoke
 from probes.stack_home import StackHome
-from providers.progress import say
+from providers.progress import about, say
 from providers.split_transaction import ShiftFailed
 
 IDENTITY_SECONDS = 10.0
@@ -64,19 +65,7 @@ class LiveSplitWorld:
         return {engine: state.identity for engine, state in states.items()}
 
     def wake(self, color: Color) -> None:
-        async def one(engine: str) -> None:
-            try:
-                async with EngineClient(engine, self._key) as client:
-                    if await client.is_sleeping():
-                        say(f"{self._service}/{color}: waking {engine}")
-                        await client.wake_up()
-            except EngineError:
-                pass  # whether it lives is asked next, with a token
-
-        async def every() -> None:
-            await asyncio.gather(*(one(engine) for engine in self._engines(color)))
-
-        asyncio.run(every())
+        wake(self._engines(color), self._key, about(f"{self._service}/{color}"))
 
     def silent_engines(self, color: Color) -> Mapping[str, str | None]:
         async def every() -> list[str | None]:

@@ -1,0 +1,96 @@
+"""Invariant 6: a pool is never changed, replaced or removed while its color carries traffic or has requests in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from delivery.color import Color, Weights
+from probes import programs
+from scripts.stack_driver import StackDriver
+from tests.fakes.live_stack import ALSO_GOOD, GOOD, live, live_stack, must, refused, set_canary
+from tests.fakes.open_stream import OpenStream
+from tests.fakes.stack_faults import clear_faults, program, set_faults, until
+from traffic.background import BackgroundLoad
+from traffic.settings import LoadSettings
+
+ALL_BLUE, CANARY = Weights(100, 0), Weights(75, 25)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackDriver]:
+    """All on blue, green gated, one step to 25."""
+    with live_stack(tmp_path_factory.mktemp("six"), steps=[25, 100], drain={"deadlineSeconds": 12}) as stack:
+        must(stack.up())
+        yield stack
+
+
+@pytest.fixture
+def with_open_stream(stack: StackDriver) -> Iterator[OpenStream]:
+    """A quarter of the traffic and one open stream are on green; everything is back on blue afterwards."""
+    must(set_canary(stack, 25))
+    set_faults(stack, Color.GREEN, hang=True)
+    stream = OpenStream(stack, Color.GREEN)
+    until(lambda: stack.router.in_flight("chat", Color.GREEN) == 1, "the stream is open")
+    yield stream
+    stack.service()["green"] = {"release": ALSO_GOOD}
+    must(set_canary(stack, 0))
+
+
+def pids(stack: StackDriver) -> dict[Color, int]:
+    """The engine processes."""
+    return {color: programs.status(stack.home, program(color)).pid for color in Color}
+
+
+def test_invariant_06_a_rollback_with_another_release_waits_for_the_streams_before_it_touches_the_pool(
+    stack: StackDriver, with_open_stream: OpenStream
+) -> None:
+    before = pids(stack)
+    stack.service()["green"] = {"release": GOOD}
+    stack.service()["canaryWeight"] = 0
+    up = stack.start_up()
+    assert up.stdout is not None
+    seen = []
+    for line in up.stdout:
+        seen.append(line)
+        if "chat/green: draining, 1 requests" in line:
+            break
+    assert live(stack) == ALL_BLUE, "".join(seen)
+    assert pids(stack) == before
+    assert with_open_stream.text is None
+    clear_faults(stack, Color.GREEN)
+    with_open_stream.assert_whole()
+    rest = up.communicate(timeout=300)[0]
+    assert up.returncode == 0, "".join(seen) + rest
+    assert pids(stack)[Color.BLUE] == before[Color.BLUE]
+    assert pids(stack)[Color.GREEN] != before[Color.GREEN]
+
+
+def test_invariant_06_a_change_of_a_weighted_color_is_refused_at_preview_and_past_its_deadline_a_drain_gives_up(
+    stack: StackDriver, with_open_stream: OpenStream
+) -> None:
+    before = pids(stack)
+    stack.service()["green"] = {"release": GOOD}
+    stack.service()["blue"] = {"release": ALSO_GOOD}
+    refused(stack.preview(), "services.chat.green: got another release", "carries 25 %", "take green to 0 % first")
+    stack.service()["blue"] = {"release": GOOD}
+    refused(stack.up(), "services.chat.green: got another release")
+    assert (pids(stack), live(stack)) == (before, CANARY)
+    refused(set_canary(stack, 0), "services.chat.green: got 1 requests", "need none in flight", "run `pulumi up` again")
+    assert (pids(stack), live(stack)) == (before, ALL_BLUE)
+    clear_faults(stack, Color.GREEN)
+    with_open_stream.assert_whole()
+
+
+def test_invariant_06_replicas_raised_and_lowered_under_load_lose_nothing(stack: StackDriver) -> None:
+    before = pids(stack)
+    load = LoadSettings(url=f"http://127.0.0.1:{stack.config['basePort']}", model="sorter", rate=30, stream_tokens=200)
+    with BackgroundLoad(load) as running:
+        running.wait_for(30)
+        for replicas in (2, 1):
+            stack.service()["blue"]["replicas"] = replicas
+            must(stack.up())
+            assert pids(stack) == before
+        summary = running.stop()
+    assert summary.clean, summary
