@@ -16,7 +16,7 @@ from traffic.settings import LoadSettings
 _KILLS, _QUICK_KILLS = 20, 3
 _CALM_SECONDS = 2.0  # of load on both colors between two kills
 _RATE, _STREAM_SHARE, _STREAM_TOKENS = 60.0, 0.3, 60
-_DEATH_SECONDS = 3.0  # from the order to kill to the moment its clients have seen the reset, on a busy machine
+_DEATH_SECONDS = 5.0  # from the order to kill to the moment its clients have seen the reset, on a busy machine
 
 
 def run(quick: bool) -> Report:
