@@ -11,7 +11,7 @@ from delivery.nginx_config import ADMIN_HOST
 from delivery.nginx_service import weights_of_json, weights_path
 from probes.nginx_files import master_pid
 from probes.process_sockets import children_of, count_connections
-from probes.router import RouterTimeout, RouterUnreachable, await_live_weights
+from probes.router import ForeignWeights, RouterTimeout, RouterUnreachable, await_live_weights
 from probes.router_files import read_topology, router_folder, router_url, write_routes
 
 CALL_SECONDS = 3.0
@@ -36,7 +36,7 @@ class NginxRouter:
         try:
             return weights_of_json(text) if status == 200 else None
         except ValueError as error:
-            raise RouterUnreachable(f"{service}: the router's weights aren't ours: {error}") from error
+            raise ForeignWeights(f"{service}: the router's weights aren't ours: {error}") from error
 
     def write_weights(self, service: str, weights: Weights | None) -> None:
         """Check the new files, replace the old ones and reload."""
@@ -60,7 +60,7 @@ class NginxRouter:
         master = master_pid(router_folder(self._home))
         if master is None:
             raise RouterUnreachable(f"{router_folder(self._home)}: no nginx runs there")
-        return count_connections(children_of(master), pool.engines)
+        return count_connections(children_of(master), pool.behind_router)
 
     def drain(self, deadline_seconds: float) -> None:
         """Wait until no request is open. Connections of clients end by themselves: none are kept alive."""

@@ -14,6 +14,10 @@ class RouterUnreachable(Exception):
     """The router doesn't answer, or its files aren't there: what it does now is unknown."""
 
 
+class ForeignWeights(RouterUnreachable):
+    """The router answers, but with weights that Verdigris can't have written: someone else's hand was there."""
+
+
 class RouterTimeout(Exception):
     """The router answers, but isn't where it was asked to be by the deadline."""
 

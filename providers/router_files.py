@@ -15,6 +15,7 @@ from delivery.refusal import Refusal
 from delivery.topology import Topology
 from probes import router_files
 from probes.router import RouterUnreachable
+from probes.router_drift import unusable_file
 from probes.stack_home import StackHome
 from providers.refused import refusals
 from providers.resource import Inputs, Provider, inputs
@@ -59,9 +60,11 @@ class RouterFilesProvider(Provider):
         shutil.rmtree(StackHome(Path(inputs(RouterFilesInputs, _props).home)).router, ignore_errors=True)
 
     def changed(self, _olds: dict[str, Any], _wanted: RouterFilesInputs) -> bool:
-        """Compares with the disk."""
+        """Compares with the disk: another topology, or files that a hand broke."""
+        home = StackHome(Path(_wanted.home)).path
         try:
-            return router_files.read_topology(StackHome(Path(_wanted.home)).path) != _wanted_topology(_wanted)
+            written = router_files.read_topology(home)
+            return written != _wanted_topology(_wanted) or unusable_file(home, written) is not None
         except (RouterUnreachable, Refusal):
             return True
 

@@ -14,7 +14,7 @@ from delivery.split_record import SplitRecord
 from probes.color_count import count_colors
 from probes.engine_client import alive, probe_pool
 from probes.receipts import read_receipt, read_record, write_record
-from probes.router import RouterClient, RouterTimeout, RouterUnreachable
+from probes.router import ForeignWeights, RouterClient, RouterTimeout, RouterUnreachable
 from probes.sleep import wake
 from probes.smoke import SmokeTarget, smoke
 from probes.stack_home import StackHome
@@ -57,6 +57,10 @@ class LiveSplitWorld:
     def live_weights(self) -> Weights | None:
         try:
             return self._router.live_weights(self._service)
+        except ForeignWeights as error:
+            remembered = self.read_record().weights
+            say(f"warning: {error}; they count as {remembered or 'none'}, the weights of the last shift, and are written anew")
+            return remembered
         except RouterUnreachable as error:
             raise self._unreachable(error) from None
 

@@ -60,10 +60,16 @@ def is_healthy(stack: StackDriver, color: Color) -> bool:
 
 def kill_engine(stack: StackDriver, color: Color) -> None:
     """SIGKILL; returns when supervisord's next process of it is healthy."""
-    old = programs.status(stack.home, program(color)).pid
-    assert old, "no engine runs"
+    kill_program(stack, program(color))
+    until(lambda: is_healthy(stack, color), f"{color} is healthy")
+
+
+def kill_program(stack: StackDriver, name: str) -> None:
+    """SIGKILL of a program; returns when supervisord runs it anew."""
+    old = programs.status(stack.home, name).pid
+    assert old, f"{name} does not run"
     os.kill(old, signal.SIGKILL)
-    until(lambda: programs.status(stack.home, program(color)).pid not in (0, old) and is_healthy(stack, color), f"{color} restarted")
+    until(lambda: programs.status(stack.home, name).pid not in (0, old), f"{name} restarted")
 
 
 @contextlib.contextmanager
