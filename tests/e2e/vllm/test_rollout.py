@@ -98,7 +98,7 @@ def test_another_prompt_is_another_release_that_is_gated_again_and_its_engine_wa
         said = []
         for line in up.stdout:
             said.append(line)
-            if "chat/green: draining, 1 requests" in line:
+            if "chat/green: draining, 1 requests" in line or "stopping," in line:
                 stream.go_on()
         ended = Ran(up.wait() == 0, "".join(said), 0.0)
         assert stream.end() == {"finish_reason": "length", "tokens": stream.TOKENS}
