@@ -102,6 +102,7 @@ def _flips(report: Report, stack: StackDriver, size: Size) -> None:
     mine: list[float] = []
     bare: list[float] = []
     with peer, ColorProbe(base_port, "/v1/models") as probe, ColorProbe(peer.port, "/v1/models") as peer_probe:
+        peer.write(Color.GREEN)
         order, ends = random.Random(0), time.monotonic() + size.most_flip_seconds
         for number in range(size.flips):
             if number % 2 == 0 and time.monotonic() > ends:
