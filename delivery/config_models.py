@@ -21,6 +21,10 @@ MAX_REPLICAS = 50
 """Each color of a service owns this many ports in a row (delivery/addresses.py)."""
 
 
+DEFAULT_REQUEST_BYTES = 16 * 1024 * 1024
+"""Of a request's body: long contexts and a few images. The router holds it in memory, so that it can be sent a second time."""
+
+
 class Target(StrEnum):
     """Where engines and router run."""
 
@@ -37,6 +41,13 @@ class RouterKind(StrEnum):
     NGINX = "nginx"
 
 
+class Routing(StrEnum):
+    """How the router tells services apart: by the path's beginning, or by the field `model` of the request's body."""
+
+    PATH = "path"
+    MODEL = "model"
+
+
 class Standby(StrEnum):
     """What a color with weight 0 does: ready at once, vLLM's sleep mode, or no processes at all."""
 
@@ -49,12 +60,39 @@ class _ConfigModel(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", alias_generator=to_camel, allow_inf_nan=False)
 
 
+class RateLimitConfig(_ConfigModel):
+    """What each client key may send, counted by this router alone."""
+
+    requests_per_minute: int = Field(ge=1, le=1_000_000)
+
+
+class TlsConfig(_ConfigModel):
+    """PEM files that exist already, absolute or from the project's root: the certificate with its chain, and its key."""
+
+    certificate: str = Field(min_length=1)
+    key: str = Field(min_length=1)
+
+
 class RouterConfig(_ConfigModel):
     """The one router of a stack. Without `port` it listens on the stack's base port; `listen` is an IPv4 address."""
 
     kind: RouterKind = RouterKind.ENVOY
     port: int | None = Field(default=None, ge=LOWEST_PORT, le=HIGHEST_PORT)
     listen: str = "127.0.0.1"
+    routing: Routing = Routing.PATH
+    max_request_bytes: int = Field(default=DEFAULT_REQUEST_BYTES, ge=1024, le=1024**3)
+    rate_limit: RateLimitConfig | None = None
+    tls: TlsConfig | None = None
+
+
+class DockerConfig(_ConfigModel):
+    """The docker target. `host`: the engine's address, None for docker's own choice (DOCKER_HOST, else its socket). `subnet`: the stack's
+    network, None for one that follows from the base port (delivery/docker_addresses.py). `router_image`: None: of scripts/make-images.
+    """
+
+    host: str | None = Field(default=None, min_length=1)
+    subnet: str | None = Field(default=None, min_length=1)
+    router_image: str | None = Field(default=None, min_length=1)
 
 
 class PoolConfig(_ConfigModel):
@@ -136,4 +174,5 @@ class StackConfig(_ConfigModel):
     target: Target
     base_port: int = Field(default=9600, ge=LOWEST_PORT, le=HIGHEST_PORT - 300)
     router: RouterConfig = RouterConfig()
+    docker: DockerConfig = DockerConfig()
     services: dict[str, ServiceConfig] = Field(min_length=1)

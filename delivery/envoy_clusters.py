@@ -6,7 +6,7 @@ import ipaddress
 from typing import Any
 
 from delivery.color import Color
-from delivery.envoy_bootstrap import METADATA
+from delivery.envoy_names import METADATA
 from delivery.topology import Pool, ServiceRoute, Topology
 
 _CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
@@ -28,11 +28,11 @@ def cluster_configs(topology: Topology) -> list[dict[str, Any]]:
 def _cluster(service: ServiceRoute, color: Color, pool: Pool) -> dict[str, Any]:
     name = service.cluster(color)
     metadata = {"filter_metadata": {METADATA: {"service": service.name, "color": color.value, "release": pool.release}}}
-    endpoints = [{"endpoint": {"address": _address(engine)}, "metadata": metadata} for engine in pool.engines]
+    endpoints = [{"endpoint": {"address": _address(engine)}, "metadata": metadata} for engine in pool.behind_router]
     return {
         "@type": _CLUSTER,
         "name": name,
-        "type": "STATIC" if all(_is_ip(engine) for engine in pool.engines) else "STRICT_DNS",
+        "type": "STATIC" if all(_is_ip(engine) for engine in pool.behind_router) else "STRICT_DNS",
         "connect_timeout": CONNECT_TIMEOUT,
         "lb_policy": "LEAST_REQUEST",  # requests to a language model differ much in length
         "common_lb_config": {"healthy_panic_threshold": {"value": 1}},

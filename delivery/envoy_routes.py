@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from delivery import client_api as api
 from delivery.color import Color, Weights
-from delivery.envoy_bootstrap import METADATA, STAT_PREFIX
+from delivery.config_models import Routing
+from delivery.envoy_gateway import keys_of, model_is, without_gateway, without_key
+from delivery.envoy_names import METADATA, STAT_PREFIX
 from delivery.topology import ServiceRoute, Topology, refuse_weight_without_pool
 
 _ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
@@ -20,18 +22,38 @@ def route_config(topology: Topology, weights: Mapping[str, Weights | None]) -> d
     Raises Refusal where a color with a weight has no pool: its share of the requests would fail.
     """
     services = sorted(topology.services, key=lambda service: service.name)
-    routes = [_direct("health", _match("GET", api.HEALTH_PATH), 200, api.HEALTH_TEXT)]
+    routes = [_direct("health", _match("GET", api.HEALTH_PATH), 200, api.HEALTH_TEXT) | _open()]
     for service in services:
-        routes += _service_routes(service, weights.get(service.name), topology.forced_color_secret)
-    routes.append(_direct("not-found", {"prefix": "/"}, 404, api.NOT_FOUND_TEXT))
-    host = {"name": "clients", "domains": ["*"], "routes": routes}
-    return {
+        routes += _probe_routes(topology, service, weights.get(service.name))
+    for service in services:
+        routes += _client_routes(topology, service, weights.get(service.name))
+    if topology.routing is Routing.MODEL:
+        routes += _model_routes([service.served_model for service in services])
+    routes.append(_direct("not-found", {"prefix": "/"}, 404, api.NOT_FOUND_TEXT) | _open())
+    host: dict[str, Any] = {"name": "clients", "domains": ["*"], "routes": routes}
+    if topology.keyed:
+        host["typed_per_filter_config"] = keys_of(topology)
+    table = {
         "@type": _ROUTES,
         "name": STAT_PREFIX,
         "virtual_hosts": [host],
-        "request_headers_to_remove": [api.SECRET_HEADER, api.COLOR_HEADER],
+        "request_headers_to_remove": [api.SECRET_HEADER, api.COLOR_HEADER, api.SERVICE_HEADER],
         "response_headers_to_add": [_answered_by(api.COLOR_HEADER, "color"), _answered_by(api.RELEASE_HEADER, "release")],
     }
+    return table | _engine_key(topology)
+
+
+def _open() -> dict[str, Any]:
+    """For what everyone may ask: it reaches no engine."""
+    return {"typed_per_filter_config": without_gateway()}
+
+
+def _engine_key(topology: Topology) -> dict[str, Any]:
+    """Clients that have keys of their own don't know the engines' key. Without keys of clients their header is passed on as it is."""
+    if not (topology.keyed and topology.engine_key):
+        return {}
+    value = f"Bearer {topology.engine_key}".replace("%", "%%")  # Envoy's sign for a variable
+    return {"request_headers_to_add": [{"header": {"key": "authorization", "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]}
 
 
 def _answered_by(header: str, key: str) -> dict[str, Any]:
@@ -40,17 +62,47 @@ def _answered_by(header: str, key: str) -> dict[str, Any]:
     return {"header": {"key": header, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
-def _service_routes(service: ServiceRoute, weights: Weights | None, secret: str) -> Iterator[dict[str, Any]]:
+def _probe_routes(topology: Topology, service: ServiceRoute, weights: Weights | None) -> Iterator[dict[str, Any]]:
+    """Our own probes, which carry the secret: to one color, and, where clients need a key or a model, to the split without either."""
+    by_model = {api.SERVICE_HEADER: service.name} if topology.routing is Routing.MODEL else {}
+    own = {api.SECRET_HEADER: topology.forced_color_secret} | by_model
     for endpoint in api.ENDPOINTS:
         path = api.path_under(service.path_prefix, endpoint.path)
         for color in Color:
-            headers = {api.SECRET_HEADER: secret, api.COLOR_HEADER: color.value}
-            yield _forced(service, color, _match(endpoint.method, path, headers), endpoint.path)
-        match = _match(endpoint.method, path)
-        if weights is None:
-            yield _direct(service.name, match, 503, api.no_weights_text(service.name))
+            match = _match(endpoint.method, path, own | {api.COLOR_HEADER: color.value})
+            yield _forced(service, color, match, endpoint.path) | _keyless(topology)
+        if topology.knows_our_probes:
+            yield _weighted(service, weights, _match(endpoint.method, path, own), endpoint.path) | _keyless(topology)
+
+
+def _keyless(topology: Topology) -> dict[str, Any]:
+    return {"typed_per_filter_config": without_key()} if topology.keyed else {}
+
+
+def _client_routes(topology: Topology, service: ServiceRoute, weights: Weights | None) -> Iterator[dict[str, Any]]:
+    for endpoint in api.ENDPOINTS:
+        match = _match(endpoint.method, api.path_under(service.path_prefix, endpoint.path))
+        if topology.routing is Routing.MODEL:
+            if endpoint.method == "GET":
+                continue  # it has no body that names a model
+            match["dynamic_metadata"] = [model_is(service.served_model)]
+        yield _weighted(service, weights, match, endpoint.path)
+
+
+def _model_routes(models: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """What a request gets whose model no service has. Matched first of all too, before its body is read: so its key is asked for."""
+    for endpoint in api.ENDPOINTS:
+        match = _match(endpoint.method, endpoint.path)
+        if endpoint.method == "GET":
+            yield _direct("models", match, 200, api.models_text(models))
         else:
-            yield _split(service, weights, match, endpoint.path)
+            yield _direct("no-model", match, 404, api.NO_MODEL_TEXT)
+
+
+def _weighted(service: ServiceRoute, weights: Weights | None, match: dict[str, Any], path: str) -> dict[str, Any]:
+    if weights is None:
+        return _direct(service.name, match, 503, api.no_weights_text(service.name))
+    return _split(service, weights, match, path)
 
 
 def _split(service: ServiceRoute, weights: Weights, match: dict[str, Any], path: str) -> dict[str, Any]:

@@ -5,10 +5,11 @@ Paths in them are relative to nginx's prefix (`-p`), so the same text can be che
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from delivery import client_api as api
 from delivery.color import Weights
+from delivery.nginx_gateway import GATEWAY_FILE, gateway_server_lines, gateway_text, too_many_location
 from delivery.nginx_service import admin_text, http_text, server_text
 from delivery.nginx_syntax import quoted
 from delivery.topology import Topology
@@ -16,15 +17,15 @@ from delivery.topology import Topology
 MAIN_FILE, PID_FILE, SERVICES_FOLDER, ACCESS_LOG = "nginx.conf", "nginx.pid", "services.d", "access.log"
 ADMIN_HOST = "127.0.0.1"
 LONGEST_PAUSE = "3600s"  # between two bytes of a stream, or while an engine queues a request
-BODY_LIMIT = "16m"  # held in memory, so that a request can be sent a second time
 
-# No request header but the id is logged, so that neither keys nor secrets get into the log.
+# Of the request's headers only the id is logged, so that neither keys nor secrets get into the log; a client is known by its name.
 _LOG_FIELDS = {
     "time": "$time_iso8601",
     "service": "$verdigris_service",
     "color": "$verdigris_color",
     "release": "$verdigris_release",
     "forced": "$verdigris_forced",
+    "client": "$verdigris_client",
     "engine": "$upstream_addr",
     "method": "$request_method",
     "path": "$request_uri",
@@ -37,9 +38,10 @@ _LOG_NUMBERS = {"status": "$status", "duration_seconds": "$request_time", "bytes
 def nginx_files(topology: Topology, weights: Mapping[str, Weights | None]) -> dict[str, str]:
     """Texts by name, relative to the router's folder. A service that `weights` doesn't name has none and answers 503.
 
-    Raises Refusal where a color with a weight has no pool. The texts of services hold the secret of the forced color.
+    Raises Refusal where a color with a weight has no pool. The texts of services hold the secret of the forced color,
+    the gateway's the keys of clients.
     """
-    texts = {MAIN_FILE: _main(topology)}
+    texts = {MAIN_FILE: _main(topology), GATEWAY_FILE: gateway_text(topology)}
     for service in sorted(topology.services, key=lambda service: service.name):
         base = f"{SERVICES_FOLDER}/{service.name}"
         texts[f"{base}.http"] = http_text(service, weights.get(service.name), topology.forced_color_secret)
@@ -67,10 +69,12 @@ worker_rlimit_nofile 16384;
 events {{ worker_connections 8192; }}
 http {{
 {_http_settings()}
+  include {GATEWAY_FILE};
   include {SERVICES_FOLDER}/*.http;
   server {{
-    listen {_listen(topology.router_host)}:{topology.router_port} backlog=4096;
+    listen {_listen(topology.router_host)}:{topology.router_port}{" ssl" if topology.tls else ""} backlog=4096;
 {_server_settings()}
+{_indented(gateway_server_lines(topology))}
     include {SERVICES_FOLDER}/*.server;
     location = {api.HEALTH_PATH} {{
       if ($request_method != GET) {{ return 404 {quoted(api.NOT_FOUND_TEXT)}; }}
@@ -82,6 +86,7 @@ http {{
       return 503 {quoted(api.UNAVAILABLE_TEXT)};
     }}
     location @verdigris-too-large {{ return 413 {quoted(api.TOO_LARGE_TEXT)}; }}
+    {too_many_location(topology)}
     location / {{ return 404 {quoted(api.NOT_FOUND_TEXT)}; }}
   }}
   server {{
@@ -110,8 +115,6 @@ def _http_settings() -> str:
   # A reload closes connections that wait for their next request, and a client that is just sending one loses it. nginx can keep them
   # open for a moment since 1.27.4 only, so clients get a connection a request.
   keepalive_timeout 0;
-  client_max_body_size {BODY_LIMIT};
-  client_body_buffer_size {BODY_LIMIT};
   client_body_temp_path body_temp;
   proxy_temp_path proxy_temp;
   fastcgi_temp_path fastcgi_temp;
@@ -138,6 +141,7 @@ def _server_settings() -> str:
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
     proxy_set_header {api.SECRET_HEADER} "";
     proxy_set_header {api.COLOR_HEADER} "";
+    proxy_set_header {api.SERVICE_HEADER} "";
     proxy_hide_header {api.COLOR_HEADER};
     proxy_hide_header {api.RELEASE_HEADER};
     proxy_buffering off;
@@ -149,6 +153,10 @@ def _server_settings() -> str:
     proxy_next_upstream error timeout http_503 non_idempotent;
     proxy_next_upstream_tries 3;
     proxy_intercept_errors on;"""
+
+
+def _indented(lines: Sequence[str]) -> str:
+    return "\n".join(f"    {line}" for line in lines)
 
 
 def _listen(host: str) -> str:

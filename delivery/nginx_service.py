@@ -10,6 +10,7 @@ import re
 
 from delivery import client_api as api
 from delivery.color import Color, Weights
+from delivery.nginx_gateway import OVER_LIMIT, TOO_MANY_LOCATION
 from delivery.nginx_syntax import quoted, variable
 from delivery.topology import ServiceRoute, refuse_weight_without_pool
 
@@ -37,7 +38,7 @@ def http_text(service: ServiceRoute, weights: Weights | None, secret: str) -> st
         _map(forced, variable(name, "on_error"), {'""': _other_location(name) if both else _FAILED}, _FAILED),
         *(_map(chosen, variable(name, f"{part}release"), releases, '""') for chosen, part in ((color, ""), (other, "other_"))),
         *(_map(chosen, variable(name, f"{part}upstream"), upstreams, '""') for chosen, part in ((color, ""), (other, "other_"))),
-        *(_upstream(service.cluster(each), pool.engines) for each, pool in pools.items()),
+        *(_upstream(service.cluster(each), pool.behind_router) for each, pool in pools.items()),
     ]
     return "\n".join(parts) + "\n"
 
@@ -58,6 +59,7 @@ location = {api.path_under(service.path_prefix, endpoint.path)} {{
   set $verdigris_release {variable(name, "release")};
   set $verdigris_forced {variable(name, "forced")};
   error_page 413 = {_TOO_LARGE};
+  error_page {OVER_LIMIT} = {TOO_MANY_LOCATION};
   error_page 502 503 504 = {variable(name, "on_error")};
   proxy_pass http://{upstream}$verdigris_path$is_args$args;
 }}

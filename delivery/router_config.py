@@ -10,6 +10,7 @@ from typing import Any
 from delivery.color import Color, Weights
 from delivery.envoy_bootstrap import bootstrap_config
 from delivery.envoy_clusters import cluster_configs
+from delivery.envoy_listener import listener_configs
 from delivery.envoy_routes import route_config
 from delivery.topology import Topology
 
@@ -24,10 +25,16 @@ def clusters(topology: Topology) -> str:
     return _discovery("type.googleapis.com/envoy.config.cluster.v3.Cluster", cluster_configs(topology))
 
 
+def listeners(topology: Topology, folder: str) -> str:
+    """The file with the listener for clients (a DiscoveryResponse of LDS)."""
+    return _discovery("type.googleapis.com/envoy.config.listener.v3.Listener", listener_configs(topology, folder))
+
+
 def routes(topology: Topology, weights: Mapping[str, Weights | None]) -> str:
     """The file with the route table (a DiscoveryResponse of RDS). A service that `weights` doesn't name has none and answers 503.
 
-    Raises Refusal where a color with a weight has no pool. It holds the secret of the forced color: only its owner may read it.
+    Raises Refusal where a color with a weight has no pool. It holds the secret of the forced color and the
+    keys of clients: only its owner may read it.
     """
     return _discovery("type.googleapis.com/envoy.config.route.v3.RouteConfiguration", [route_config(topology, weights)])
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from delivery import router_config
 from delivery.color import Color, Weights
-from delivery.envoy_bootstrap import ADMIN_HOST, STAT_PREFIX
-from probes.router import RouterTimeout, RouterUnreachable, await_live_weights
+from delivery.envoy_bootstrap import ADMIN_HOST
+from delivery.envoy_names import STAT_PREFIX
+from probes.router import ForeignWeights, RouterTimeout, RouterUnreachable, await_live_weights
 from probes.router_files import read_topology, router_url, write_routes
 
 CALL_SECONDS = 3.0  # the admin interface answers in milliseconds; a config dump of 1,000 services in tens of them
@@ -43,7 +44,7 @@ class EnvoyRouter:
         try:
             return router_config.weights_of_route_configs(tables).get(service)
         except ValueError as error:
-            raise RouterUnreachable(f"{service}: the router's weights aren't ours: {error}") from error
+            raise ForeignWeights(f"{service}: the router's weights aren't ours: {error}") from error
 
     def write_weights(self, service: str, weights: Weights | None) -> None:
         """Replace the route file; Envoy notices the rename within milliseconds."""

@@ -29,9 +29,12 @@ def nginx_binary() -> Path:
     return Path(found)
 
 
-def publish(folder: Path, topology: Topology, weights: Mapping[str, Weights]) -> None:
-    """Write what changed and let nginx load it. Raises Refusal for files that nginx doesn't take, OSError; nothing is changed then."""
-    texts = nginx_files(topology, weights)
+def publish(folder: Path, topology: Topology, weights: Mapping[str, Weights], tls: Mapping[str, str]) -> None:
+    """Write what changed and let nginx load it; `tls` are the files of its certificate by name.
+
+    Raises Refusal for files that nginx doesn't take, OSError; nothing is changed then.
+    """
+    texts = {**tls, **nginx_files(topology, weights)}
     _check(folder, texts)
     changed = [write_if_changed(folder / name, text) for name, text in sorted(texts.items(), key=_services_first)]
     gone = [path for path in (folder / SERVICES_FOLDER).glob("*.*") if f"{SERVICES_FOLDER}/{path.name}" not in texts]

@@ -13,7 +13,7 @@ from delivery.client_api import ENDPOINTS
 from delivery.color import Color, Weights
 from delivery.envoy_bootstrap import command
 from delivery.refusal import Refusal
-from delivery.router_config import bootstrap, clusters, routes, weights_in_routes
+from delivery.router_config import bootstrap, clusters, listeners, routes, weights_in_routes
 from delivery.topology import Pool, ServiceRoute, Topology
 
 SECRET = "the-secret"
@@ -118,13 +118,15 @@ def test_the_bootstrap_names_no_service_so_that_envoy_is_never_restarted_for_one
     assert bootstrap(topology(CHAT), "/srv") == bootstrap(topology(CODE), "/srv") == bootstrap(topology(), "/srv")
 
 
-def test_the_access_log_holds_no_header_of_the_client_but_the_request_id() -> None:
-    [listener] = json.loads(bootstrap(topology(), "/srv"))["static_resources"]["listeners"]
+def test_the_access_log_holds_no_header_of_the_client_but_the_request_id_and_its_name() -> None:
+    [listener] = json.loads(listeners(topology(), "/srv"))["resources"]
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     fields = manager["access_log"][0]["typed_config"]["log_format"]["json_format"]
     assert {"service", "color", "release", "status", "flags", "duration_ms", "bytes_sent"} <= set(fields)
     requests = {value for value in fields.values() if "REQ(" in value}
-    assert requests == {"%REQ(:METHOD)%", "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%", "%REQ(X-REQUEST-ID)%"}
+    assert requests == {"%REQ(:METHOD)%", "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%", "%REQ(X-REQUEST-ID)%", "%REQ(X-VERDIGRIS-CLIENT)%"}
+    # The client's name is the router's own: what a client sends under that name is dropped before anything reads it.
+    assert manager["early_header_mutation_extensions"][0]["typed_config"]["mutations"] == [{"remove": "x-verdigris-client"}]
 
 
 def test_each_color_has_a_split_entry_named_like_its_cluster() -> None:

@@ -38,7 +38,7 @@ def test_a_topology_reads_back_and_its_files_belong_to_their_owner_alone(tmp_pat
     write_topology(tmp_path, wanted)
     assert read_topology(tmp_path) == wanted
     files = sorted(path for path in (tmp_path / "router").iterdir())
-    assert [path.name for path in files] == [".lock", "clusters.json", "envoy.json", "routes.json", "topology.json"]
+    assert [path.name for path in files] == [".lock", "clusters.json", "envoy.json", "listeners.json", "routes.json", "topology.json"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
