@@ -40,7 +40,7 @@ def topology(port: int) -> Topology:
     return Topology(router_host="127.0.0.1", router_port=port + 2, admin_port=port + 3, forced_color_secret="s", services=(route,))
 
 
-def writers(home: Path) -> dict[str, Callable[[int], None]]:
+def writers(home: Path) -> dict[str, Callable[[int], object]]:
     """Everything that writes below a home, each called with 1 for the first text and 2 for another."""
     spec = {turn: ProgramSpec(("true", str(turn)), str(home), {}, {}, "", str(turn)) for turn in (1, 2)}
 
