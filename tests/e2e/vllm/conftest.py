@@ -45,10 +45,11 @@ def vllm_python() -> str:
 @pytest.fixture(scope="module")
 def stack(vllm_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackDriver]:
     """A stack whose blue is the good release and that has no green; made, not yet deployed. Which Python starts its engines is the
-    product's business. Two engines and a load share the cores: times to first token vary more than on a machine of one's own."""
+    product's business. Two engines and a load share the cores: times to first token vary more than on a machine of one's own. The model
+    is trained on each machine and right on 98 to 100 of 100: with this margin a few lost items are no reason to stop."""
     gates = {
         "warmup": {"prompts": "evals/prompts.jsonl", "deadlineSeconds": GATE_SECONDS, "maxRounds": 60, "steadyRatio": 2},
-        "eval": {"set": "evals/sort.jsonl", "deadlineSeconds": GATE_SECONDS, "concurrency": 8},
+        "eval": {"set": "evals/sort.jsonl", "deadlineSeconds": GATE_SECONDS, "marginPercent": 10},
     }
     service: dict[str, Any] = {
         "steps": [25, 75, 100], "blue": {"release": GOOD}, "green": None, "gates": gates, "drain": {"deadlineSeconds": 300}

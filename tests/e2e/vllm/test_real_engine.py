@@ -108,13 +108,13 @@ def test_the_engine_says_who_it_is_what_it_serves_and_that_it_is_idle(engines: d
 
 def test_the_official_client_gets_right_answers_plain_and_streamed(engines: dict[str, Running], python: str) -> None:
     answers = _ask(python, engines[GOOD], "right", "20")
-    assert answers["right"] >= 19, answers
+    assert answers["right"] >= 17, answers
 
 
 def test_another_prompt_is_another_release_that_answers_as_well(engines: dict[str, Running], python: str) -> None:
     assert load_release(ROOT, GOOD).digest != load_release(ROOT, PROMPT).digest
     answers = _ask(python, engines[PROMPT], "right", "20")
-    assert answers["right"] >= 19, answers
+    assert answers["right"] >= 17, answers
 
 
 def test_a_stream_in_flight_ends_whole_after_the_stop_signal_and_the_engine_exits(engines: dict[str, Running], python: str) -> None:
