@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pulumi
 
-from components.targets.local import LocalTarget
+from components.targets.target import Target
 from delivery.color import Color
 from delivery.desired import DesiredService
 
@@ -15,10 +15,10 @@ class GpuPool(pulumi.ComponentResource):
     """A physical pool. Depend on `engines`, not on the component: one without engines would be waited for in vain."""
 
     def __init__(
-        self, desired: DesiredService, color: Color, target: LocalTarget, depends_on: Sequence[pulumi.Resource], parent: pulumi.Resource
+        self, desired: DesiredService, color: Color, target: Target, depends_on: Sequence[pulumi.Resource], parent: pulumi.Resource
     ) -> None:
         super().__init__("verdigris:index:GpuPool", f"{desired.name}-{color}", opts=pulumi.ResourceOptions(parent=parent))
-        release = desired.releases[color].digest
+        release = desired.releases[color]
         stop_seconds = desired.config.drain.deadline_seconds
         self.engines = [target.engine(engine, release, stop_seconds, depends_on, self) for engine in desired.engines[color]]
-        self.register_outputs({"release": release, "engines": [engine.address for engine in desired.engines[color]]})
+        self.register_outputs({"release": release.digest, "engines": [engine.address for engine in desired.engines[color]]})

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from delivery.config_advice import how_to_set
 from delivery.config_errors import Document, refusals_of
 from delivery.config_models import (
+    DockerConfig,
     DrainConfig,
     GatesConfig,
     PoolConfig,
@@ -29,6 +30,7 @@ from delivery.field_notes import CONFIG_NOTES
 from delivery.refusal import Refusal, Refusals
 
 __all__ = [
+    "DockerConfig",
     "DrainConfig",
     "GatesConfig",
     "PoolConfig",

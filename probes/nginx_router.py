@@ -9,7 +9,7 @@ from pathlib import Path
 from delivery.color import Color, Weights
 from delivery.nginx_config import ADMIN_HOST
 from delivery.nginx_service import weights_of_json, weights_path
-from probes.nginx_files import master_pid
+from probes.nginx_process import find_master
 from probes.process_sockets import children_of, count_connections
 from probes.router import ForeignWeights, RouterTimeout, RouterUnreachable, await_live_weights
 from probes.router_files import read_topology, router_folder, router_url, write_routes
@@ -57,7 +57,7 @@ class NginxRouter:
         pool = None if route is None else route.pool(color)
         if pool is None:
             return 0
-        master = master_pid(router_folder(self._home))
+        master = find_master(router_folder(self._home))
         if master is None:
             raise RouterUnreachable(f"{router_folder(self._home)}: no nginx runs there")
         return count_connections(children_of(master), pool.behind_router)

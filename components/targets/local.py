@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pulumi
 
+from components.targets.target import ENGINE_KEY_VARIABLE, STOP_MARGIN_SECONDS
 from delivery.addresses import LOOPBACK
 from delivery.config import RouterKind
-from delivery.desired import DesiredEngine
+from delivery.desired import DesiredEngine, ReleaseRef
 from delivery.envoy_bootstrap import command as envoy_command
 from delivery.nginx_config import command as nginx_command
 from delivery.topology import Topology
@@ -19,12 +20,6 @@ from probes.nginx_files import nginx_binary
 from probes.stack_home import StackHome
 from providers.process import Process
 from providers.supervisor import Supervisor
-
-STOP_MARGIN_SECONDS = 10
-"""An engine gets this long after its own drain deadline before it is killed."""
-
-ENGINE_KEY_VARIABLE = "VLLM_API_KEY"
-"""Read by vLLM and by the simulator; in the environment because argv can be read by everyone on the machine."""
 
 
 class LocalTarget:
@@ -63,7 +58,7 @@ class LocalTarget:
         return nginx_command(str(nginx_binary()), str(self._home.router))
 
     def engine(
-        self, engine: DesiredEngine, release: str, stop_seconds: int, depends_on: Sequence[pulumi.Resource], parent: pulumi.Resource
+        self, engine: DesiredEngine, ref: ReleaseRef, stop_seconds: int, depends_on: Sequence[pulumi.Resource], parent: pulumi.Resource
     ) -> pulumi.Resource:
         """One engine. Engines on one GPU start one after the other: vLLM measures the memory that is free while it loads."""
         before = [self._on_gpu[gpu] for gpu in engine.gpus if gpu in self._on_gpu]
@@ -79,11 +74,13 @@ class LocalTarget:
             ports=[engine.port],
             url_ready=f"http://{engine.address}/health" if engine.gpus else "",
             ready_seconds=self._load_seconds,
-            fingerprint=release,
-            opts=pulumi.ResourceOptions(parent=parent, depends_on=[*self._first(), *before, *depends_on]),
+            fingerprint=ref.digest,
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[*self.ground, *before, *depends_on]),
         )
         self._on_gpu.update(dict.fromkeys(engine.gpus, process))
         return process
 
-    def _first(self) -> list[pulumi.Resource]:
+    @property
+    def ground(self) -> Sequence[pulumi.Resource]:
+        """supervisord, and the key's file where engines read it."""
         return [self.supervisor] if self.key is None else [self.supervisor, self.key]
