@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTEST_NO_TESTS = 5
+PYTEST_FAILED, PYTEST_NO_TESTS = 1, 5
 DOCKER_ANSWER_SECONDS = 15.0
 
 
@@ -73,13 +73,18 @@ def vllm_missing() -> str:
 
 @dataclass(frozen=True)
 class Tier:
-    """A set of checks that needs the same things on the machine."""
+    """A set of checks that needs the same things on the machine.
+
+    With `second_try`, tests that failed run once more, one at a time: these tiers start dozens of real processes, and on a shared machine
+    a busy minute fails one test in some hundreds. What needed it is named in the table; one that is broken fails again.
+    """
 
     name: str
     folder: str
     pytest_flags: tuple[str, ...] = ()
     missing: Callable[[], str] = nothing_missing
     install: tuple[str, ...] = ()
+    second_try: bool = False
 
     @property
     def command(self) -> list[str]:
@@ -97,10 +102,10 @@ TIERS = (
     Tier("lint", "scripts"),
     Tier("unit", "tests/unit", ("-n", "2")),
     Tier("components", "tests/components", ("-n", "2")),
-    Tier("integration", "tests/integration", ("-n", "2", "--dist", "loadfile")),
-    Tier("nginx", "tests/e2e/nginx", (), nginx_missing, ("scripts/setup", "--nginx")),
-    Tier("docker", "tests/e2e/docker", (), docker_missing, ("scripts/setup", "--docker")),
-    Tier("vllm", "tests/e2e/vllm", (), vllm_missing, ("scripts/make-models",)),
+    Tier("integration", "tests/integration", ("-n", "2", "--dist", "loadfile"), second_try=True),
+    Tier("nginx", "tests/e2e/nginx", (), nginx_missing, ("scripts/setup", "--nginx"), second_try=True),
+    Tier("docker", "tests/e2e/docker", (), docker_missing, ("scripts/setup", "--docker"), second_try=True),
+    Tier("vllm", "tests/e2e/vllm", (), vllm_missing, ("scripts/make-models",), second_try=True),
 )
 NAMES = tuple(tier.name for tier in TIERS)
 
@@ -152,11 +157,21 @@ def run_tier(tier: Tier, required: bool, pytest_words: Sequence[str]) -> Outcome
         print(f"{'required but cannot run' if required else 'left out'}: {reason}", flush=True)
         return Outcome(tier.name, Status.FAILED if required else Status.LEFT_OUT, time.monotonic() - started, reason)
     code, last = run_and_show([*tier.command, *(pytest_words if tier.name != "lint" else ())])
+    counts = counts_of(last)
+    if code == PYTEST_FAILED and tier.second_try:
+        print(f"\n== {tier.name}, second try: what failed, one test at a time ==", flush=True)
+        again = [sys.executable, "-m", "pytest", tier.folder, "-n", "0", "--last-failed", "--last-failed-no-failures", "none", *pytest_words]
+        code, last = run_and_show(again)
+        counts = f"{counts}; at a second try {counts_of(last)}"
     seconds = time.monotonic() - started
-    counts = re.sub(r"^=+ | in [\d.]+s.*$", "", last)
     if code == PYTEST_NO_TESTS:
         return Outcome(tier.name, Status.FAILED if required else Status.LEFT_OUT, seconds, "no tests were selected")
     return Outcome(tier.name, Status.PASSED if code == 0 else Status.FAILED, seconds, counts)
+
+
+def counts_of(closing_line: str) -> str:
+    """`3 passed` of pytest's closing line."""
+    return re.sub(r"^=+ | in [\d.]+s.*$", "", closing_line)
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

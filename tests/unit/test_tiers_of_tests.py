@@ -68,3 +68,24 @@ def test_an_unknown_tier_is_refused_by_name(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit):
         test_tiers.main(["--tier", "e2e"])
     assert "got 'e2e', need all or some of lint, unit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("second", "status"), [(0, Status.PASSED), (1, Status.FAILED)])
+def test_what_failed_on_real_processes_runs_once_more_and_is_named(second: int, status: Status, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [(1, "== 1 failed, 72 passed in 8.49s =="), (second, f"== 1 {'failed' if second else 'passed'} in 0.5s ==")]
+    commands: list[list[str]] = []
+
+    def run(command: list[str]) -> tuple[int, str]:
+        commands.append(command)
+        return runs.pop(0)
+
+    monkeypatch.setattr(test_tiers, "run_and_show", run)
+    outcome = test_tiers.run_tier(Tier("integration", "tests/integration", second_try=True), True, [])
+    assert outcome.status is status
+    assert outcome.detail.startswith("1 failed, 72 passed; at a second try 1 ")
+    assert "--last-failed" in commands[1]
+
+
+def test_a_pure_test_gets_no_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = outcome_of(RUNS, monkeypatch, code=1, last="== 1 failed in 0.1s ==")
+    assert (outcome.status, outcome.detail) == (Status.FAILED, "1 failed")
