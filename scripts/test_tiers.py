@@ -160,7 +160,8 @@ def run_tier(tier: Tier, required: bool, pytest_words: Sequence[str]) -> Outcome
     counts = counts_of(last)
     if code == PYTEST_FAILED and tier.second_try:
         print(f"\n== {tier.name}, second try: what failed, one test at a time ==", flush=True)
-        again = [sys.executable, "-m", "pytest", tier.folder, "-n", "0", "--last-failed", "--last-failed-no-failures", "none", *pytest_words]
+        only_failed = ("-n", "0", "--last-failed", "--last-failed-no-failures", "none")
+        again = [sys.executable, "-m", "pytest", tier.folder, *only_failed, *pytest_words]
         code, last = run_and_show(again)
         counts = f"{counts}; at a second try {counts_of(last)}"
     seconds = time.monotonic() - started
