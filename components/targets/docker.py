@@ -2,7 +2,7 @@
 
 Nothing that changes with a rollout (weights, active color) is in a container's environment, labels or command: Docker would replace it.
 Engines have fixed addresses in the network and the router, in the machine's own network, goes to them directly: Docker's proxy for
-published ports ends with dockerd, so a restart of dockerd would cut requests (docs/adr/0002-docker-router-in-the-hosts-network.md).
+published ports ends with dockerd, so a restart of dockerd would cut requests (docs/adr/0010-docker-router-in-the-hosts-network.md).
 """
 
 from __future__ import annotations
