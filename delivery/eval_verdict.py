@@ -142,6 +142,10 @@ def _compare(
     # Both: the p-value is what the exact test promises, the bound is what people read; they agree but for the last digit.
     if bound <= margin and p_value(pairs, margin) <= 1 - confidence:
         return Verdict.PASS, text
+    if supported_margin(pairs.total, 0.0, confidence) > margin and raw.losses - raw.gains <= margin * raw.total:
+        # Nothing speaks against it, yet with so few items not even one that loses nothing could pass: no data is never a verdict.
+        needed = items_needed(margin, raw.disagreement, confidence)
+        return Verdict.INCONCLUSIVE, f"{text}; use more items: this margin takes about {needed} independent ones"
     do = "mend the release"
     if supported > margin:
         do += f", or use more items: this margin takes about {items_needed(margin, raw.disagreement, confidence)} independent ones"

@@ -50,22 +50,8 @@ def unreachable(stack: StackDriver, how: str) -> AbstractContextManager[None]:
     return dead(stack, Color.GREEN) if how == "dead" else frozen(stack, program(Color.GREEN))
 
 
-@pytest.mark.parametrize(
-    ("how", "words"),
-    [
-        ("dead", ("keeps ending", "need engines that stay up", "read the engine's log")),
-        ("frozen", (f"0 of 1 engines came up within {WARMUP_SECONDS} s", "need all", "read the engine's log")),
-    ],
-)
-def test_invariant_07_an_unreachable_engine_is_no_pass(stack: StackDriver, how: str, words: tuple[str, ...]) -> None:
-    forget(stack, *GateName)
-    with unreachable(stack, how):
-        refused(set_canary(stack, 25), "chat/green: warmup", *words, "Its weight was not raised")
-
-
 @pytest.mark.parametrize("fault", ["empty_rate", "error_rate"])
 def test_invariant_07_answers_that_are_empty_or_missing_are_no_pass(stack: StackDriver, fault: str) -> None:
-    must(set_canary(stack, 0))
     forget(stack, GateName.EVAL)
     with faulty(stack, Color.GREEN, **{fault: 0.9}):
         refused(set_canary(stack, 25), "chat/green: eval", "need", "Its weight was not raised")
@@ -78,7 +64,8 @@ def test_invariant_07_too_few_items_are_no_pass(stack: StackDriver) -> None:
     few = "".join((ROOT / SET).read_text().splitlines(keepends=True)[:3])
     with project_file("few.jsonl", few) as path:
         stack.service()["gates"]["eval"]["set"] = path
-        refused(set_canary(stack, 25), "chat/green: eval inconclusive", "3", "need", "Its weight was not raised")
+        ran = refused(set_canary(stack, 25), "chat/green: eval inconclusive", "3 items support a margin of", "use more items")
+        assert "Its weight was not raised" in ran.output
 
 
 @pytest.mark.parametrize("text", [None, "not a line of JSON\n", ""])
@@ -89,3 +76,16 @@ def test_invariant_07_an_evaluation_set_that_cannot_be_read_is_refused_at_previe
         stack.service()["gates"]["eval"]["set"] = path
         stack.service()["canaryWeight"] = 25
         refused(stack.preview(), path)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("dead", ("keeps ending", "need engines that stay up", "read the engine's log")),
+        ("frozen", (f"0 of 1 engines came up within {WARMUP_SECONDS} s", "need all", "read the engine's log")),
+    ],
+)
+def test_invariant_07_an_unreachable_engine_is_no_pass(stack: StackDriver, how: str, words: tuple[str, ...]) -> None:
+    forget(stack, *GateName)
+    with unreachable(stack, how):
+        refused(set_canary(stack, 25), "chat/green: warmup", *words, "Its weight was not raised")

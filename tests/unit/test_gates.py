@@ -117,9 +117,15 @@ def test_too_little_measured_is_inconclusive(changes: dict[str, Any], said: str)
     assert said in result.reason
 
 
+def test_few_items_that_show_a_loss_are_a_fail() -> None:
+    result = judge_eval(measured(outcomes(10, 2), total=12, baseline=outcomes(12, 0)), EVAL)
+    assert result.verdict is Verdict.FAIL
+    assert "2 lost and 0 won of 12 items" in result.reason
+
+
 def test_items_of_one_source_support_less() -> None:
     source_of = {f"i{n}": f"s{n // 10}" for n in range(120)}
     result = judge_eval(measured(outcomes(120, 0), baseline=outcomes(120, 0), source_of=source_of), EVAL)
-    assert result.verdict is Verdict.FAIL
+    assert result.verdict is Verdict.INCONCLUSIVE
     assert "worth 12 independent ones" in result.reason
     assert "this margin takes about 59" in result.reason
