@@ -15,8 +15,8 @@ from tests.fakes.stack_faults import SmallDisk, as_soon_as_live, clear_faults, d
 
 ALL_BLUE, CANARY = Weights(100, 0), Weights(75, 25)
 UNCHANGED = f"Weights are unchanged at {ALL_BLUE}"
-PROBES = 2000
-"""So many that a test can break something between the write and the proof."""
+PROBES, FEW_PROBES = 2000, 200
+"""So many that a test can break something between the write and the proof; few where it doesn't."""
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +36,9 @@ def disks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StackDrive
 
 @pytest.fixture
 def stack(disks: tuple[StackDriver, SmallDisk, SmallDisk]) -> StackDriver:
-    """The stack, all on blue."""
+    """The stack, all on blue, with many probes."""
     assert live(disks[0]) == ALL_BLUE
+    disks[0].service()["proof"] = {"probes": PROBES}
     return disks[0]
 
 
@@ -60,6 +61,7 @@ def test_invariant_03_a_split_that_cannot_be_proven_is_taken_back(stack: StackDr
         refused(set_canary(stack, 25), f"of {PROBES} probes at weight", UNCHANGED)
         assert live(stack) == ALL_BLUE
         assert is_closed(stack)
+    stack.service()["proof"] = {"probes": FEW_PROBES}
     must(set_canary(stack, 0))  # gates the restarted green for the next test
 
 
@@ -76,7 +78,7 @@ def test_invariant_03_a_full_disk_leaves_the_weights_and_the_next_up_shifts(
     disks: tuple[StackDriver, SmallDisk, SmallDisk], disk: str
 ) -> None:
     stack, everything, router = disks
-    must(set_canary(stack, 0))
+    stack.service()["proof"] = {"probes": FEW_PROBES}
     before = (stack.home.router / "routes.json").read_bytes()
     with (router if disk == "router" else everything).full():
         refused(set_canary(stack, 25), "No space left on device", UNCHANGED)
