@@ -20,15 +20,19 @@ def judge(
     """None when the probes prove the target, else the reason with its numbers.
 
     `observed` counts answers by color; the key None counts probes that no color answered. A color that `alive` calls dead is excused
-    from its share, because retries carry it to the other color, unless it is the rising one; a color missing there counts as alive.
+    from its share, unless it is the rising one: retries carry it to the other color, or it is lost when the engines are not dead but
+    hang, and then it counts as that color's. A color missing there counts as alive.
     """
     counts: dict[Color | None, int] = {color: count for color, count in observed.items()}  # noqa: C416 (widens the type of the keys)
     probes = sum(counts.values())
     if probes == 0:
         return f"no probe was sent, so {target} is not proven"
     lost = counts.get(None, 0)
-    if lost:
+    hanging = next((color for color in Color if target.of(color) and color is not rising and not alive.get(color, True)), None)
+    if lost and (hanging is None or lost > expected_range(probes, target.of(hanging) / 100, ALPHA)[1]):
         return f"{lost} of {probes} probes were answered by no color at {target}"
+    if hanging is not None:
+        counts[hanging] = counts.get(hanging, 0) + lost
     for color in Color:
         reason = _judge_color(counts, color, target, probes, alive, rising)
         if reason:

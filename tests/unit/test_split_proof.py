@@ -41,6 +41,14 @@ def test_a_dead_color_is_excused_from_its_share_and_the_other_may_carry_it() -> 
     assert judge(counts, half, {BLUE: True, GREEN: False}) is None
 
 
+def test_probes_lost_at_a_color_that_hangs_are_its_own_and_never_those_of_the_rising_one() -> None:
+    quarter, blue_hangs = Weights(75, 25), {BLUE: False, GREEN: True}
+    assert judge({None: 150, GREEN: 50}, quarter, blue_hangs, rising=GREEN) is None
+    assert "200 of 200 probes were answered by no color" in (judge({None: 200}, quarter, blue_hangs, rising=GREEN) or "")
+    assert "no color" in (judge({BLUE: 150, None: 50}, quarter, {BLUE: True, GREEN: False}, rising=GREEN) or "")
+    assert "no color" in (judge({BLUE: 199, None: 1}, Weights(100, 0), {BLUE: True, GREEN: False}) or "")
+
+
 def test_a_rising_color_is_never_excused() -> None:
     reason = judge({BLUE: 200, GREEN: 0}, Weights(50, 50), {BLUE: True, GREEN: False}, rising=GREEN)
     assert reason is not None
