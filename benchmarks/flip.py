@@ -48,7 +48,9 @@ def run(quick: bool) -> Report:
     report = Report("flip", quick)
     with bench_stack("flip") as stack:
         up_at(stack, 0)
-        settings = LoadSettings(stack.router.url, MODEL, rate=size.rate, stream_share=0.04, stream_tokens=40, timeout_seconds=_PATIENCE_SECONDS)
+        settings = LoadSettings(
+            stack.router.url, MODEL, rate=size.rate, stream_share=0.04, stream_tokens=40, timeout_seconds=_PATIENCE_SECONDS
+        )  # fmt: skip
         with BackgroundLoad(settings) as load:
             loaded_at = time.monotonic()
             load.wait_for(1)
