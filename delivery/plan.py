@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -118,6 +118,11 @@ def gate_mode(color: Color, shift: Shift, action: PoolAction) -> GateMode:
     return GateMode.ADVISORY if shift.target.of(color) == 0 and not is_taken_back else GateMode.IDLE
 
 
+def moves(before: Sequence[str], after: Sequence[str]) -> bool:
+    """Whether engines change their addresses, and so restart. A pool that only grows or shrinks keeps those that stay."""
+    return not (set(before) <= set(after) or set(after) <= set(before))
+
+
 def _running(live: LiveService, color: Color) -> tuple[str, ...]:
     return tuple(identity for identity in live.identities.get(color, {}).values() if identity is not None)
 
@@ -125,9 +130,18 @@ def _running(live: LiveService, color: Color) -> tuple[str, ...]:
 def _refuse_change_under_traffic(wish: Wish, color: Color, pool: DesiredPool, live: LiveService) -> None:
     carries = live.weights.of(color) if live.weights else 0
     running = live.specs.get(color)
-    if not carries or not wish.target.of(color) or running in (None, "", pool.spec):
+    if not carries or not wish.target.of(color) or running in (None, ""):
         return
     role = "active" if color is wish.active else "canary"
+    if running == pool.spec:
+        deployed = tuple(live.identities.get(color, ()))
+        if not moves(deployed, pool.engines):
+            return
+        raise Refusal(
+            f"services.{wish.service}.{color}", f"other addresses ({pool.engines[0]}…) while {color} carries {carries} %",
+            f"those that it was deployed with ({deployed[0]}…)", f"{color} is the {role} color and its engines would have to be restarted",
+            "set basePort and enginePort back, or deploy a second stack with the new ones and move the clients",
+        )  # fmt: skip
     raise Refusal(
         f"services.{wish.service}.{color}", f"another release or engine setting (release {pool.release}) while {color} carries {carries} %",
         "the pool as it was deployed", f"{color} is the {role} color and changing it would restart engines that are answering requests",
