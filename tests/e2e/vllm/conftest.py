@@ -52,7 +52,7 @@ def stack(vllm_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "eval": {"set": "evals/sort.jsonl", "deadlineSeconds": GATE_SECONDS, "marginPercent": 10},
     }
     service: dict[str, Any] = {
-        "steps": [25, 75, 100], "blue": {"release": GOOD}, "green": None, "gates": gates, "drain": {"deadlineSeconds": 300}
+        "steps": [25, 75, 100], "blue": {"release": GOOD}, "green": None, "gates": gates, "drain": {"deadlineSeconds": 120}
     }  # fmt: skip
     with live_stack(tmp_path_factory.mktemp("stack"), "vllm", **service) as made:
         made.config["basePort"] = BASE_PORT
