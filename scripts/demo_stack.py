@@ -17,6 +17,7 @@ from delivery.config_models import RouterKind, Target
 from delivery.refusal import Refusal
 from probes import supervisor
 from probes.ports import listeners
+from scripts import make_images, private_docker
 from scripts.demo_options import DemoOptions, Engine
 from scripts.stack_driver import ROOT, StackDriver
 
@@ -54,6 +55,9 @@ def prepare(options: DemoOptions) -> dict[str, str]:
         _provide("scripts/setup", "--nginx")
     if options.target is Target.DOCKER:
         _provide("scripts/setup", "--docker")
+        found = private_docker.provide(FOLDER)
+        make_images.make_all(found.get("DOCKER_HOST", ""), ["simulator", str(options.router)])
+        return found
     if options.engine is not Engine.VLLM_CPU:
         return {}
     _provide("scripts/setup-vllm")
@@ -84,12 +88,16 @@ def make(config: Mapping[str, Any], environment: Mapping[str, str]) -> StackDriv
 
 def remove(say: Say) -> None:
     """Remove what an earlier demo left: engines, router, supervisor, state and files. Copes with a state that an ended `up` left locked."""
-    driver = StackDriver(NAME, FOLDER, {}, environment=_engine_environment())
+    engine = private_docker.engine_of(FOLDER)
+    own_engine = {"DOCKER_HOST": engine.host} if private_docker.reachable(engine.host) else {}
+    driver = StackDriver(NAME, FOLDER, {}, environment={**_engine_environment(), **own_engine})
     gone = driver.config_file.is_file() and _destroyed(driver)
     if driver.home.path.is_dir():
         if not gone:
             say("pulumi destroy could not remove everything; ending the rest through its supervisor")
         supervisor.shutdown(driver.home, SHUTDOWN_SECONDS, say)
+    if engine.folder.is_dir():
+        engine.remove()
     for part in PARTS:
         path = FOLDER / part
         if path.is_dir():

@@ -6,6 +6,7 @@ Needs root. `with private_docker() as engine: engine.host` is the address for DO
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import signal
@@ -101,6 +102,23 @@ def private_docker() -> Iterator[PrivateDocker]:
         yield engine
     finally:
         engine.remove()
+
+
+def engine_of(owner: Path) -> PrivateDocker:
+    """The engine of a folder that keeps one across runs. Not below that folder: its sockets need a short path."""
+    digest = hashlib.sha256(f"{os.getuid()}:{owner.resolve()}".encode()).hexdigest()[:12]
+    return PrivateDocker(Path("/tmp") / f"vd-docker-{digest}")
+
+
+def provide(owner: Path) -> dict[str, str]:
+    """The variables for everyone who uses Docker: none where an engine is reachable, else those of a private one, started if need be."""
+    if reachable():
+        return {}
+    engine = engine_of(owner)
+    engine.folder.mkdir(mode=0o700, exist_ok=True)
+    if not reachable(engine.host):
+        engine.start()
+    return {"DOCKER_HOST": engine.host}
 
 
 def _end(pid_file: Path, folder: str) -> None:

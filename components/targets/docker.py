@@ -28,7 +28,12 @@ from probes.stack_home import StackHome
 from providers.ready import Ready
 
 ROUTER_READY_SECONDS = 60.0
-ROUTER_STOP_SECONDS = 60
+ROUTER_STOP_SECONDS = 120
+"""nginx drains by itself after SIGQUIT."""
+
+ROUTER_DRAIN_SECONDS = 120.0
+"""Envoy is drained before it is stopped: SIGTERM cuts its requests."""
+
 START_PERIOD = "30m0s"
 """Docker counts no failed health check as one while a model may still be loading."""
 
@@ -77,12 +82,15 @@ class DockerTarget:
             capabilities=_capabilities(["CAP_SETGID"] if is_nginx and is_root else []),
             read_only=True,
             stop_signal="SIGQUIT" if is_nginx else "SIGTERM",
-            **self._common("router", ROUTER_STOP_SECONDS),
+            # Envoy reads where its admin interface listens only when it starts.
+            **self._common("router", ROUTER_STOP_SECONDS, {"dev.verdigris.admin": str(topology.admin_port)}),
             opts=pulumi.ResourceOptions.merge(opts, self._options(delete_before_replace=True)),
         )
+        admin = f"http://{LOOPBACK}:{topology.admin_port}"
         ready: pulumi.Resource = Ready(
-            "router-ready", url=f"http://{LOOPBACK}:{topology.admin_port}/ready", container=container.id, seconds=ROUTER_READY_SECONDS,
-            required=True, look=f"docker logs {name}", opts=pulumi.ResourceOptions(parent=opts.parent, depends_on=[container]),
+            "router-ready", url=f"{admin}/ready", container=container.id, seconds=ROUTER_READY_SECONDS, required=True,
+            look=f"docker logs {name}", drain_url="" if is_nginx else admin, drain_seconds=ROUTER_DRAIN_SECONDS,
+            opts=pulumi.ResourceOptions(parent=opts.parent, depends_on=[container]),
         )  # fmt: skip
         return ready
 
@@ -124,7 +132,8 @@ class DockerTarget:
         self._on_gpu.update(dict.fromkeys(engine.gpus, ready))
         return ready
 
-    def _common(self, part: str, stop_seconds: int) -> dict[str, Any]:
+    def _common(self, part: str, stop_seconds: int, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
+        every = {**self._labels(part), **(labels or {})}
         return {
             "restart": "unless-stopped",
             "stop_timeout": stop_seconds,
@@ -133,7 +142,7 @@ class DockerTarget:
             "log_opts": _LOGS,
             "security_opts": ["no-new-privileges:true"],
             "tmpfs": {"/tmp": "exec,mode=1777"},
-            "labels": [docker.ContainerLabelArgs(label=key, value=value) for key, value in self._labels(part).items()],
+            "labels": [docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(every.items())],
         }
 
     def _mounts(self, ref: ReleaseRef) -> list[docker.ContainerMountArgs]:
