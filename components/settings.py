@@ -15,8 +15,10 @@ import pulumi
 from pulumi.runtime.config import CONFIG
 
 from components.api_key import ApiKey, read_api_key
-from delivery.config import ServiceConfig, StackConfig, parse_config
+from delivery.config import ServiceConfig, StackConfig, Target, parse_config
+from delivery.container import IN_CONTAINER
 from delivery.desired import DesiredService, Machine, ReleaseRef, desired_service, desired_topology
+from delivery.docker_rules import image_refusals
 from delivery.receipt import GateName
 from delivery.refusal import Refusal, Refusals
 from delivery.release_rules import pool_refusals
@@ -30,7 +32,7 @@ NAMESPACE = "verdigris:"
 SECRETS = frozenset({"apiKey"})
 """Keys that are read as secrets and so never reach the schema."""
 
-STRUCTURED = frozenset({"router", "services"})
+STRUCTURED = frozenset({"router", "docker", "services"})
 """Keys whose values Pulumi hands over as JSON; a scalar is handed over as its text."""
 
 
@@ -83,16 +85,21 @@ def _value(key: str, text: str) -> Any:
 
 
 def _desired(root: Path, config: StackConfig, name: str) -> DesiredService:
-    pools = config.services[name].pools
+    pools, in_docker = config.services[name].pools, config.target is Target.DOCKER
     loaded = _all([partial(load_release, root, pool.release) for pool in pools.values()])
     broken = [
         refusal
         for (color, pool), one in zip(pools.items(), loaded, strict=True)
-        for refusal in pool_refusals(f"services.{name}.{color}", pool, one.release)
+        for refusal in [
+            *pool_refusals(f"services.{name}.{color}", pool, one.release),
+            *(image_refusals(f"services.{name}.{color}", pool.release, one.release) if in_docker else []),
+        ]
     ]
     if broken:
         raise Refusals(broken)
     refs = {color: ReleaseRef(one.release, one.digest) for color, one in zip(pools, loaded, strict=True)}
+    if in_docker:
+        return desired_service(config, name, refs, IN_CONTAINER)
     vllm = vllm_python(root, {one.release.engine for one in loaded}, f"services.{name}")
     return desired_service(config, name, refs, Machine(root=str(root), simulator=sys.executable, vllm=vllm))
 

@@ -9,14 +9,16 @@ import pulumi
 from components.model_service import ModelService
 from components.settings import Settings
 from components.targets.local import LocalTarget
+from components.targets.target import Target
 from components.weighted_router import WeightedRouter
+from delivery.config import Target as Where
 from delivery.plan import ServicePlan
 from providers.secret_file import SecretFile
 
 
 def deploy(settings: Settings, plans: Mapping[str, ServicePlan]) -> None:
     """Register every resource and export what people look for."""
-    target = LocalTarget(settings.root, settings.home, keyed=settings.api_key is not None, load_seconds=_load_seconds(settings))
+    target = _target(settings)
     if settings.api_key is not None:
         target.key = SecretFile("engine-key", path=str(settings.home.engine_key), value=settings.api_key.value)
     router = WeightedRouter("router", target, settings.topology, settings.home)
@@ -27,6 +29,15 @@ def deploy(settings: Settings, plans: Mapping[str, ServicePlan]) -> None:
     pulumi.export("logs", str(settings.home.logs))
     pulumi.export("weights", {name: service.split.weights for name, service in services.items()})
     pulumi.export("releases", {name: _releases(settings, name) for name in services})
+
+
+def _target(settings: Settings) -> Target:
+    keyed, load_seconds = settings.api_key is not None, _load_seconds(settings)
+    if settings.config.target is Where.DOCKER:
+        from components.targets.docker import DockerTarget  # here: its SDK takes a second to load
+
+        return DockerTarget(settings.root, settings.home, settings.config, keyed=keyed, load_seconds=load_seconds)
+    return LocalTarget(settings.root, settings.home, keyed=keyed, load_seconds=load_seconds)
 
 
 def _releases(settings: Settings, name: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
-from components.targets.local import LocalTarget
+from components.targets.target import Target
 from delivery.topology import Topology
 from probes.stack_home import StackHome
 from providers.router_files import RouterFiles
@@ -14,7 +14,7 @@ from providers.secret_file import RandomSecretFile
 class WeightedRouter(pulumi.ComponentResource):
     """One address for all services. It depends on nothing of a pool: addresses follow from the config."""
 
-    def __init__(self, name: str, target: LocalTarget, topology: Topology, home: StackHome) -> None:
+    def __init__(self, name: str, target: Target, topology: Topology, home: StackHome) -> None:
         super().__init__("verdigris:index:WeightedRouter", name)
         child = pulumi.ResourceOptions(parent=self)
         secret = RandomSecretFile("forced-color", path=str(home.forced_color_secret), opts=child)
@@ -24,7 +24,7 @@ class WeightedRouter(pulumi.ComponentResource):
             topology=topology.model_dump_json(exclude={"forced_color_secret"}),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[secret]),
         )
-        process = target.router(topology, pulumi.ResourceOptions(parent=self, depends_on=[files, target.supervisor]))
+        process = target.router(topology, pulumi.ResourceOptions(parent=self, depends_on=[files, *target.ground]))
         host = "127.0.0.1" if topology.router_host == "0.0.0.0" else topology.router_host
         self.url = f"http://{host}:{topology.router_port}"
         self.ready: list[pulumi.Resource] = [files, process]

@@ -10,12 +10,13 @@ from itertools import pairwise
 from delivery.client_paths import prefix_refusals
 from delivery.config_advice import how_to_set
 from delivery.config_models import RouterKind, ServiceConfig, StackConfig, Target
+from delivery.docker_rules import docker_refusals
 from delivery.gpus import gpu_refusals
 from delivery.port_rules import port_refusals
 from delivery.project_paths import path_problem
 from delivery.refusal import Refusal
 
-BUILT_TARGETS = frozenset({Target.LOCAL})
+BUILT_TARGETS = frozenset({Target.LOCAL, Target.DOCKER})
 """Targets that exist; the others are planned and refused by name."""
 
 BUILT_ROUTERS = frozenset(RouterKind)
@@ -47,14 +48,14 @@ def broken_rules(config: StackConfig) -> list[Refusal]:
     for name, service in config.services.items():
         refusals += [*_name(name), *_pools(name, service), *_steps(name, service), *_gates(name, service), *_files(name, service)]
         refusals += _sticky_header(name, service)
-    return [*refusals, *prefix_refusals(config), *port_refusals(config), *gpu_refusals(config)]
+    return [*refusals, *prefix_refusals(config), *port_refusals(config), *docker_refusals(config), *gpu_refusals(config)]
 
 
 def _unbuilt(config: StackConfig) -> Iterator[Refusal]:
     built_targets = " or ".join(sorted(BUILT_TARGETS))
     if config.target not in BUILT_TARGETS:
         yield Refusal(
-            "target", config.target, built_targets, f"the target {config.target} is not built yet", how_to_set("target", built_targets)
+            "target", config.target, built_targets, f"the target {config.target} is not built yet", how_to_set("target", Target.LOCAL)
         )
     built_routers = " or ".join(sorted(BUILT_ROUTERS))
     if config.router.kind not in BUILT_ROUTERS:

@@ -13,8 +13,16 @@ def _rule(field: str, value: object, got: str, need: str, because: str, do: str)
 
 
 RULE_CASES = [
-    Case({"target": "docker"}, "target", "docker", "local", "docker is not built yet", "verdigris:target' local"),
-    Case({"target": "kubernetes"}, "target", "kubernetes", "local", "kubernetes is not built yet", "target' local"),
+    Case({"target": "kubernetes"}, "target", "kubernetes", "docker or local", "kubernetes is not built yet", "target' local"),
+    Case({"docker.subnet": "10.9.0.0/16"}, "docker", "settings for Docker", "target: docker", "ignored", "target' docker"),
+    Case({"target": "docker", "docker.subnet": "ten"}, "docker.subnet", "'ten'", "an IPv4 network", "addresses in it",
+         "subnet' 10.231.128.0/22"),
+    Case({"target": "docker", "docker.subnet": "10.9.0.0/28"}, "docker.subnet", "10.9.0.0/28", "/24 or larger", "100 addresses",
+         "10.231.128.0/22"),
+    Case({"target": "docker", "docker.subnet": "8.8.0.0/16"}, "docker.subnet", "8.8.0.0/16", "private", "this machine only",
+         "10.231.128.0/22"),
+    Case({"target": "docker", f"{CHAT}.enginePort": 20_000}, f"{CHAT}.enginePort", "20000", "from 9600 to", "counts from basePort",
+         "enginePort' 9620"),
     Case({"target": "ssh"}, "target", "ssh", "local", "ssh is not built yet", "target' local"),
     Case({"router.listen": "localhost"}, "router.listen", "'localhost'", "IPv4", "not to a name", "listen' 127.0.0.1"),
     Case({"router.listen": "::1"}, "router.listen", "'::1'", "IPv4", "binds to an address", "listen' 127.0.0.1"),
