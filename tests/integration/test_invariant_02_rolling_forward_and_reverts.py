@@ -11,8 +11,8 @@ from delivery.shift import Need, Wish, decide
 from delivery.split_record import ProvenRun, SplitRecord
 from probes.receipts import read_receipt, write_receipt
 from scripts.stack_driver import StackDriver
-from tests.fakes.live_stack import GOOD, live, live_stack, must, set_canary
-from tests.fakes.stack_faults import dead
+from tests.fakes.live_stack import ALSO_GOOD, GOOD, live, live_stack, must, set_canary
+from tests.fakes.stack_faults import dead, frozen, program
 
 BLUE, GREEN = Color.BLUE, Color.GREEN
 ALL_BLUE, ONE, QUARTER = Weights(100, 0), Weights(99, 1), Weights(75, 25)
@@ -44,10 +44,10 @@ def rolled_out(commits: int) -> SplitRecord:
 
 
 @pytest.mark.parametrize("commit", range(1, len(ROLLOUT)), ids=lambda commit: f"{ROLLOUT[commit][0]}-{ROLLOUT[commit][1]}")
-@pytest.mark.parametrize("green_restarted", [False, True])
-def test_invariant_02_the_revert_of_every_commit_of_a_rollout_is_legal_and_needs_no_gate(commit: int, green_restarted: bool) -> None:
+@pytest.mark.parametrize("restarted", [None, BLUE, GREEN])
+def test_invariant_02_the_revert_of_every_commit_of_a_rollout_is_legal_and_needs_no_gate(commit: int, restarted: Color | None) -> None:
     record = rolled_out(commit + 1)
-    engines = {**ENGINES, GREEN: ("g:1@2.00",)} if green_restarted else ENGINES
+    engines = {**ENGINES, restarted: (f"{restarted}:1@2.00",)} if restarted else ENGINES
     shift = decide(wish(*ROLLOUT[commit - 1]), record, record.weights, engines)
     assert shift.need in (Need.NOTHING, Need.LIVENESS)
 
@@ -67,9 +67,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackDriver]:
         yield stack
 
 
-def test_invariant_02_a_dead_blue_does_not_block_a_new_release_on_green(stack: StackDriver) -> None:
-    stack.service()["green"] = {"release": GOOD}  # another one than before: it is gated while blue is dead
-    with dead(stack, BLUE):
+@pytest.mark.parametrize(("how", "release"), [("dead", GOOD), ("frozen", ALSO_GOOD)])
+def test_invariant_02_a_broken_blue_does_not_block_a_new_release_on_green(stack: StackDriver, how: str, release: str) -> None:
+    stack.service()["green"] = {"release": release}  # another one than before: it is gated while blue is broken
+    with dead(stack, BLUE) if how == "dead" else frozen(stack, program(BLUE)):
         ran = must(set_canary(stack, 25))
         assert "chat/green: eval pass" in ran.output
         assert live(stack) == QUARTER
