@@ -63,7 +63,8 @@ def rising_color(before: Weights | None, wish: Wish) -> Color | None:
 def decide(wish: Wish, record: SplitRecord, live: Weights | None, engines: Mapping[Color, tuple[str, ...]]) -> Shift:
     """The shift from the live weights to the wish, `engines` being the identities live now (invariant 2 of the design).
 
-    A canary's decrease and the return to a proven color go any distance; a raise goes one step, with receipts.
+    A canary's decrease and the return to a proven color go any distance; a raise goes one step, with receipts. A release that was put
+    on the active color while the canary carried everything rises like any other.
     Raises Refusal for a raise of more than one step, a first deployment that isn't all on the active color, and roles exchanged
     for a color that never carried all traffic.
     """
@@ -74,7 +75,7 @@ def decide(wish: Wish, record: SplitRecord, live: Weights | None, engines: Mappi
     rising = rising_color(before, wish)
     if rising is None:
         return Shift(before, wish.target, None, Need.NOTHING)
-    is_decrease_of_canary = wish.active == rising == (record.active or rising)
+    is_decrease_of_canary = wish.active == rising == (record.active or rising) and not _is_another_release(record, rising, wish)
     if is_decrease_of_canary or is_proven(record, rising, wish.releases.get(rising, ""), engines.get(rising, ())):
         return Shift(before, wish.target, rising, Need.LIVENESS)
     if not _carried_all(record, rising, wish):
@@ -91,6 +92,11 @@ def is_proven(record: SplitRecord, color: Color, release: str, engines: tuple[st
 def _carried_all(record: SplitRecord, color: Color, wish: Wish) -> bool:
     run = record.proven.get(color)
     return run is not None and run.release == wish.releases.get(color)
+
+
+def _is_another_release(record: SplitRecord, color: Color, wish: Wish) -> bool:
+    """Whether the color got a release that is not the one that made it active: at canaryWeight 100 the active pool may be replaced."""
+    return color in record.proven and not _carried_all(record, color, wish)
 
 
 def _first(wish: Wish) -> Shift:

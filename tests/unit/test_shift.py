@@ -47,6 +47,21 @@ def test_a_decrease_goes_any_distance_with_only_a_token_even_to_engines_that_wer
         assert (shift.rising, shift.need) == (BLUE, Need.LIVENESS)
 
 
+def test_a_new_release_on_the_active_color_is_no_way_back_although_the_canary_shrinks() -> None:
+    all_on_green = record(100, proven=BOTH_PROVEN)
+
+    def replaced(canary: int) -> Wish:
+        return Wish("chat", BLUE, Weights.of_canary(BLUE, canary), (1, 25, 75, 100), {BLUE: "unmeasured", GREEN: "g"})
+
+    with pytest.raises(Refusal, match="got 0, need at least 99 because blue carries 0 %"):
+        decide(replaced(0), all_on_green, Weights(0, 100), RESTARTED)
+    assert decide(replaced(99), all_on_green, Weights(0, 100), RESTARTED).need is Need.RECEIPTS
+
+
+def test_without_a_record_a_decrease_is_still_allowed() -> None:
+    assert decide(wish(0), SplitRecord(), Weights(0, 100), RESTARTED).need is Need.LIVENESS
+
+
 def test_unchanged_weights_need_nothing() -> None:
     assert decide(wish(25), record(25), Weights(75, 25), ENGINES).need is Need.NOTHING
 
