@@ -122,9 +122,9 @@ class LongStream:
         self._send(signal.SIGCONT)
 
     def end(self) -> dict[str, Any]:
-        """How it ended, for the client."""
+        """How it ended, for the client; empty when it broke off with an error."""
         out, _ = self.client.communicate(timeout=CLIENT_SECONDS)
-        ended: dict[str, Any] = json.loads(out)
+        ended: dict[str, Any] = json.loads(out or "{}")
         return ended
 
     def _send(self, number: signal.Signals) -> None:
