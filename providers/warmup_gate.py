@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ from delivery.receipt import GateName
 from delivery.warmup_verdict import judge_warmup
 from probes import programs
 from probes.eval_files import read_prompts
+from probes.router import RouterUnreachable
+from probes.router_files import read_topology
 from probes.stack_home import StackHome
 from probes.supervisor_rpc import SupervisorUnreachable
 from probes.warmup_run import WarmupRun, warm_up
+from providers.container_deaths import ContainerDeaths
 from providers.gate import GateInputs, GateProvider
 from providers.progress import say
 
@@ -44,10 +48,21 @@ class WarmupGateProvider(GateProvider):
         settings = WarmupSettings.model_validate(wanted.settings)
         run = WarmupRun(
             label=wanted.label, engines=wanted.engines, model=wanted.model, prompts=read_prompts(Path.cwd(), settings.prompts),
-            settings=settings, say=say, dead=_Deaths(wanted).reason, key_file=wanted.key_file,
+            settings=settings, say=say, dead=_deaths(wanted), key_file=wanted.key_file,
         )  # fmt: skip
         measured = warm_up(run)
         return judge_warmup(measured, settings), dict(measured.identities_before) or wanted.answering()
+
+
+def _deaths(wanted: WarmupInputs) -> Callable[[], str | None]:
+    """Where engines are containers Docker is asked, else supervisord."""
+    try:
+        topology = read_topology(wanted.stack_home.path)
+    except RouterUnreachable:
+        return _Deaths(wanted).reason
+    if topology.image:
+        return ContainerDeaths(topology.docker_host, wanted.stack_home.path.name, wanted.programs).reason
+    return _Deaths(wanted).reason
 
 
 class _Deaths:
