@@ -14,13 +14,15 @@ from probes.engine_client import open_http
 
 _CONCURRENCY = 8
 _PROBE_SECONDS = 10.0
+_ENOUGH_LOST = 24
+"""Probes that ended without an answer, after which no more are sent: each may have cost its whole deadline, and what they say is clear."""
 
 
 def count_colors(
     url: str, path: str, probes: int, headers: Mapping[str, str] | None = None, concurrency: int = _CONCURRENCY
 ) -> dict[Color | None, int]:
-    """Send `probes` GETs to `url` (the router) + `path` (".../v1/models") and count who answered; None counts errors and answers without
-    a color. Connections are kept: the router draws a color for each request."""
+    """Send at most `probes` GETs to `url` (the router) + `path` (".../v1/models") and count who answered; None counts errors and answers without
+    a color, and ends the count early when there are many. Connections are kept: the router draws a color for each request."""
     return dict(asyncio.run(_count(url.rstrip("/") + path, probes, headers or {}, concurrency)))
 
 
@@ -31,7 +33,8 @@ async def _count(url: str, probes: int, headers: Mapping[str, str], concurrency:
     async def work() -> None:
         async with open_http() as http:
             for _ in left:
-                counts[await _color(http, url, headers)] += 1
+                if counts[None] < _ENOUGH_LOST:
+                    counts[await _color(http, url, headers)] += 1
 
     await asyncio.gather(*(work() for _ in range(min(concurrency, probes))))
     return counts

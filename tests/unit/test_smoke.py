@@ -135,3 +135,8 @@ def test_colors_are_counted_and_answers_without_one_apart(router: Router) -> Non
 
 def test_a_router_that_is_gone_is_no_color() -> None:
     assert count_colors("http://127.0.0.1:20398", "/v1/models", 3) == {None: 3}
+
+
+def test_a_count_with_many_lost_probes_ends_early() -> None:
+    lost = count_colors("http://127.0.0.1:20398", "/v1/models", 1000)[None]
+    assert 24 <= lost < 40
