@@ -15,21 +15,24 @@ import pulumi
 from pulumi.runtime.config import CONFIG
 
 from components.api_key import ApiKey, read_api_key
+from components.client_keys import read_client_keys
+from delivery.client_keys import limit_refusals
 from delivery.config import ServiceConfig, StackConfig, Target, parse_config
-from delivery.container import IN_CONTAINER
+from delivery.container import in_container
 from delivery.desired import DesiredService, Machine, ReleaseRef, desired_service, desired_topology
 from delivery.docker_rules import image_refusals
 from delivery.receipt import GateName
 from delivery.refusal import Refusal, Refusals
 from delivery.release_rules import pool_refusals
-from delivery.topology import Topology
+from delivery.topology import TlsFiles, Topology
 from probes.eval_files import read_eval_set, read_prompts
 from probes.release_files import load_release
 from probes.stack_home import StackHome, home_of
+from probes.tls_files import read_tls
 from probes.vllm_python import vllm_python
 
 NAMESPACE = "verdigris:"
-SECRETS = frozenset({"apiKey"})
+SECRETS = frozenset({"apiKey", "clientKeys"})
 """Keys that are read as secrets and so never reach the schema."""
 
 STRUCTURED = frozenset({"router", "docker", "services"})
@@ -47,6 +50,7 @@ class Settings:
     sets: dict[str, dict[GateName, str]]
     topology: Topology
     api_key: ApiKey | None
+    client_keys: pulumi.Output[str] | None
 
 
 @contextmanager
@@ -64,8 +68,16 @@ def load_settings(root: Path) -> Settings:
     services = {name: _desired(root, config, name) for name in sorted(config.services)}
     sets = {name: _sets(root, service) for name, service in sorted(config.services.items())}
     home = home_of(root, pulumi.get_stack())
-    key = read_api_key()
-    return Settings(home, root, config, services, sets, desired_topology(config, services), key)
+    client_keys = read_client_keys()
+    if unkeyed := limit_refusals(config, keyed=client_keys is not None):
+        raise Refusals(unkeyed)
+    topology = desired_topology(config, services, _tls(root, config), keyed=client_keys is not None)
+    return Settings(home, root, config, services, sets, topology, read_api_key(), client_keys)
+
+
+def _tls(root: Path, config: StackConfig) -> TlsFiles | None:
+    tls = config.router.tls
+    return None if tls is None else read_tls(root, tls.certificate, tls.key)
 
 
 def _raw() -> dict[str, object]:
@@ -99,7 +111,8 @@ def _desired(root: Path, config: StackConfig, name: str) -> DesiredService:
         raise Refusals(broken)
     refs = {color: ReleaseRef(one.release, one.digest) for color, one in zip(pools, loaded, strict=True)}
     if in_docker:
-        return desired_service(config, name, refs, IN_CONTAINER)
+        key = read_api_key()
+        return desired_service(config, name, refs, in_container(key.digest if key else None))
     vllm = vllm_python(root, {one.release.engine for one in loaded}, f"services.{name}")
     return desired_service(config, name, refs, Machine(root=str(root), simulator=sys.executable, vllm=vllm))
 

@@ -21,7 +21,7 @@ def deploy(settings: Settings, plans: Mapping[str, ServicePlan]) -> None:
     target = _target(settings)
     if settings.api_key is not None:
         target.key = SecretFile("engine-key", path=str(settings.home.engine_key), value=settings.api_key.value)
-    router = WeightedRouter("router", target, settings.topology, settings.home)
+    router = WeightedRouter("router", target, settings.topology, settings.home, _router_secrets(settings, target))
     services = {
         name: ModelService(settings.services[name], plans[name], settings.sets[name], target, router, settings.home) for name in plans
     }
@@ -38,6 +38,14 @@ def _target(settings: Settings) -> Target:
 
         return DockerTarget(settings.root, settings.home, settings.config, keyed=keyed, load_seconds=load_seconds)
     return LocalTarget(settings.root, settings.home, keyed=keyed, load_seconds=load_seconds)
+
+
+def _router_secrets(settings: Settings, target: Target) -> list[SecretFile]:
+    """What the router needs to know beside its own secret: the keys of clients, and the engines' key, which it sends in their place."""
+    if settings.client_keys is None:
+        return []
+    keys = SecretFile("client-keys", path=str(settings.home.client_keys), value=settings.client_keys)
+    return [keys, target.key] if isinstance(target.key, SecretFile) else [keys]
 
 
 def _releases(settings: Settings, name: str) -> dict[str, str]:

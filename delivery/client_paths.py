@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from delivery.config_advice import how_to_set
-from delivery.config_models import StackConfig
+from delivery.config_models import Routing, StackConfig
 from delivery.refusal import Refusal
 
 PREFIX = re.compile(r"/|(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
@@ -15,6 +15,8 @@ PREFIX = re.compile(r"/|(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 
 def prefix_refusals(config: StackConfig) -> list[Refusal]:
     """Prefixes that are no prefixes, and services that a path can't tell apart."""
+    if config.router.routing is Routing.MODEL:
+        return []  # delivery/gateway_rules.py: there are no prefixes then
     shapeless = list(_shapes(config))
     return shapeless or [*_unnamed(config), *_confusions(config)]
 

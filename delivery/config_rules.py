@@ -11,6 +11,7 @@ from delivery.client_paths import prefix_refusals
 from delivery.config_advice import how_to_set
 from delivery.config_models import RouterKind, ServiceConfig, StackConfig, Target
 from delivery.docker_rules import docker_refusals
+from delivery.gateway_rules import gateway_refusals
 from delivery.gpus import gpu_refusals
 from delivery.port_rules import port_refusals
 from delivery.project_paths import path_problem
@@ -48,7 +49,8 @@ def broken_rules(config: StackConfig) -> list[Refusal]:
     for name, service in config.services.items():
         refusals += [*_name(name), *_pools(name, service), *_steps(name, service), *_gates(name, service), *_files(name, service)]
         refusals += _sticky_header(name, service)
-    return [*refusals, *prefix_refusals(config), *port_refusals(config), *docker_refusals(config), *gpu_refusals(config)]
+    refusals += [*prefix_refusals(config), *gateway_refusals(config)]
+    return [*refusals, *port_refusals(config), *docker_refusals(config), *gpu_refusals(config)]
 
 
 def _unbuilt(config: StackConfig) -> Iterator[Refusal]:

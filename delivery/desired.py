@@ -12,10 +12,11 @@ from delivery.color import Color
 from delivery.config import PoolConfig, ServiceConfig, StackConfig, Standby, Target
 from delivery.docker_addresses import engine_ip
 from delivery.engine_args import EngineCommand, engine_command
+from delivery.gateway_rules import model_refusals
 from delivery.plan import DesiredPool
-from delivery.refusal import Refusal
+from delivery.refusal import Refusal, Refusals
 from delivery.release import EngineKind, Release
-from delivery.topology import Pool, ServiceRoute, Topology
+from delivery.topology import Pool, ServiceRoute, TlsFiles, Topology
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,16 @@ class ReleaseRef:
 
 @dataclass(frozen=True)
 class Machine:
-    """Absolute paths where engines start: the project's root and the Pythons that have the simulator and vLLM; where engines listen."""
+    """Absolute paths where engines start: the project's root and the Pythons that have the simulator and vLLM; where engines listen.
+
+    `marks` are variables that every engine gets: another value makes it another engine.
+    """
 
     root: str
     simulator: str
     vllm: str
     listen: str = LOOPBACK
+    marks: tuple[tuple[str, str], ...] = ()
 
     def python(self, kind: EngineKind) -> str:
         """The interpreter for an engine kind."""
@@ -100,12 +105,23 @@ def desired_service(config: StackConfig, name: str, releases: Mapping[Color, Rel
     return DesiredService(name, service, releases, engines, route)
 
 
-def desired_topology(config: StackConfig, services: Mapping[str, DesiredService]) -> Topology:
-    """The router and all services behind it; the secret of the forced color is filled in where it is known."""
+def desired_topology(
+    config: StackConfig, services: Mapping[str, DesiredService], tls: TlsFiles | None = None, *, keyed: bool = False
+) -> Topology:
+    """The router and all services behind it; its secrets are filled in where they are known. `keyed`: clients need a key.
+
+    Raises Refusals for services that a router by model can't tell apart.
+    """
+    twins = model_refusals(config, {name: service.route.served_model for name, service in services.items()})
+    if twins:
+        raise Refusals(twins)
+    limit = config.router.rate_limit
     routes = tuple(service.route for _, service in sorted(services.items()))
     return Topology(
         router_host=config.router.listen, router_port=router_port(config), admin_port=admin_port(config), forced_color_secret="",
         services=routes, kind=config.router.kind, image=_router_image(config), docker_host=config.docker.host or "",
+        routing=config.router.routing, max_request_bytes=config.router.max_request_bytes,
+        requests_per_minute=limit.requests_per_minute if limit else None, tls=tls, keyed=keyed,
     )  # fmt: skip
 
 
@@ -159,6 +175,7 @@ def _engine(
         gpu_memory_utilization=pool.gpu_memory_utilization, drain_seconds=service.drain.deadline_seconds,
         sleep_mode=pool.standby is Standby.ASLEEP,
     )  # fmt: skip
+    command = replace(command, environment={**command.environment, **dict(machine.marks)})
     return DesiredEngine(name, LOOPBACK, port, command, gpus)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from delivery.client_api import CLIENT_HEADER
+from delivery.client_keys import MAX_CLIENTS
 from delivery.config_models import Routing
 from delivery.envoy_names import METADATA
 from delivery.topology import Topology
@@ -18,7 +19,6 @@ KEY_FILTER, LIMIT_FILTER, SIZE_FILTER, MODEL_FILTER = (
     "envoy.filters.http.json_to_metadata",
 )  # fmt: skip
 MODEL_KEY = "model"
-_MANY_CLIENTS = 10_000  # buckets that Envoy keeps; with more clients than buckets a limit would be forgotten
 _FORWARDING = {"header": CLIENT_HEADER, "hide_credentials": True}
 _UNLIMITED = 4_000_000_000  # of the bucket that a filter must have for requests without a client: our own probes
 
@@ -85,7 +85,7 @@ def _limit(requests_per_minute: int) -> dict[str, Any]:
         "filter_enabled": _always("enabled"),
         "filter_enforced": _always("enforced"),
         "always_consume_default_token_bucket": False,
-        "max_dynamic_descriptors": _MANY_CLIENTS,
+        "max_dynamic_descriptors": MAX_CLIENTS,  # with fewer, buckets would be forgotten
         "rate_limits": [{"actions": [{"request_headers": {"header_name": CLIENT_HEADER, "descriptor_key": "client"}}]}],
         "descriptors": [{"entries": [{"key": "client"}], "token_bucket": _bucket(requests_per_minute)}],
     }

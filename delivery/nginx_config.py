@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from delivery import client_api as api
 from delivery.color import Weights
-from delivery.nginx_gateway import GATEWAY_FILE, gateway_server_lines, gateway_text, too_many_location
+from delivery.nginx_gateway import GATEWAY_FILE, gateway_locations, gateway_server_lines, gateway_text
 from delivery.nginx_service import admin_text, http_text, server_text
 from delivery.nginx_syntax import quoted
 from delivery.topology import Topology
@@ -86,7 +86,7 @@ http {{
       return 503 {quoted(api.UNAVAILABLE_TEXT)};
     }}
     location @verdigris-too-large {{ return 413 {quoted(api.TOO_LARGE_TEXT)}; }}
-    {too_many_location(topology)}
+{_indented(gateway_locations(topology))}
     location / {{ return 404 {quoted(api.NOT_FOUND_TEXT)}; }}
   }}
   server {{

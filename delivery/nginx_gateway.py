@@ -1,6 +1,7 @@
 """What nginx does with a request before it routes it: key, size, limit. The keys are in a file of their own.
 
-The key is asked for in the server's rewrite phase, which comes before nginx looks at the size of a body; the limit comes after.
+The key is asked for in the server's rewrite phase, which comes before nginx looks at the size of a body; the limit comes after. The
+answer is given in a location all the same: only there nginx knows that it keeps no connections, and tells the client.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ TOO_MANY_LOCATION = "@verdigris-too-many"
 OVER_LIMIT = 599
 """nginx's own status for a request over the limit, which no engine sends: an engine's 429 is passed on as it is."""
 
+_STRANGERS = "/verdigris/no-key"
 _ZONE = "verdigris_clients"
 
 
@@ -45,11 +47,11 @@ def gateway_server_lines(topology: Topology) -> list[str]:
     """For the server that clients reach."""
     lines = [
         f"client_max_body_size {topology.max_request_bytes};",
-        f"client_body_buffer_size {topology.max_request_bytes};",  # in memory, so that a request can be sent a second time
+        f"client_body_buffer_size {_buffer_bytes(topology.max_request_bytes)};",
     ]
     if topology.keyed:
         lines += [
-            f"if ($verdigris_stranger) {{ return 401 {quoted(api.NO_KEY_TEXT)}; }}",
+            f"if ($verdigris_stranger) {{ rewrite ^ {_STRANGERS}? last; }}",
             "proxy_set_header Authorization $verdigris_authorization;",
             f"proxy_set_header {api.CLIENT_HEADER} $verdigris_client;",
         ]
@@ -69,10 +71,18 @@ def gateway_server_lines(topology: Topology) -> list[str]:
     return lines
 
 
-def too_many_location(topology: Topology) -> str:
-    """Where a request over the limit is answered."""
+def gateway_locations(topology: Topology) -> list[str]:
+    """Where requests without a key, and requests over the limit, are answered."""
     wait = api.retry_after_seconds(topology.requests_per_minute or 60)
-    return f"location {TOO_MANY_LOCATION} {{ add_header Retry-After {wait} always; return 429 {quoted(api.TOO_MANY_TEXT)}; }}"
+    return [
+        f"location = {_STRANGERS} {{ internal; client_max_body_size 0; return 401 {quoted(api.NO_KEY_TEXT)}; }}",
+        f"location {TOO_MANY_LOCATION} {{ add_header Retry-After {wait} always; return 429 {quoted(api.TOO_MANY_TEXT)}; }}",
+    ]
+
+
+def _buffer_bytes(body_bytes: int) -> int:
+    """In memory, so that a request can be sent a second time. A body that comes in chunks is buffered with the chunks' own lengths."""
+    return body_bytes + body_bytes // 8 + 65_536
 
 
 def _limits(topology: Topology) -> bool:

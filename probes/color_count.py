@@ -21,8 +21,8 @@ _ENOUGH_LOST = 24
 def count_colors(
     url: str, path: str, probes: int, headers: Mapping[str, str] | None = None, concurrency: int = _CONCURRENCY
 ) -> dict[Color | None, int]:
-    """Send at most `probes` GETs to `url` (the router) + `path` (".../v1/models") and count who answered; None counts errors and answers without
-    a color, and ends the count early when there are many. Connections are kept: the router draws a color for each request."""
+    """Send at most `probes` GETs to `url` (the router) + `path` (".../v1/models") and count who answered; None counts errors and answers
+    without a color, and ends the count early when there are many. Connections are kept: the router draws a color for each request."""
     return dict(asyncio.run(_count(url.rstrip("/") + path, probes, headers or {}, concurrency)))
 
 
@@ -31,7 +31,7 @@ async def _count(url: str, probes: int, headers: Mapping[str, str], concurrency:
     left = iter(range(probes))
 
     async def work() -> None:
-        async with open_http() as http:
+        async with open_http(verify=False) as http:
             for _ in left:
                 if counts[None] < _ENOUGH_LOST:
                     counts[await _color(http, url, headers)] += 1

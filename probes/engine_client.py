@@ -35,13 +35,14 @@ class EngineState:
     problem: str = ""
 
 
-def open_http() -> httpx.AsyncClient:
+def open_http(verify: bool = True) -> httpx.AsyncClient:
     """A client for one request at a time: each worker opens its own, because httpx's pool is quadratic in requests that wait.
 
-    Proxies of the environment are ignored: engines and routers are near.
+    Proxies of the environment are ignored: engines and routers are near. `verify` is False for our own router, which is asked by an
+    address of this machine that its certificate needn't name; whether the certificate is good is looked at before (probes/tls_files.py).
     """
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    return httpx.AsyncClient(trust_env=False, timeout=None, limits=limits)
+    return httpx.AsyncClient(trust_env=False, verify=verify, timeout=None, limits=limits)
 
 
 def key_headers(key_file: str | os.PathLike[str] | None) -> dict[str, str]:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from delivery.client_api import COLOR_HEADER, SECRET_HEADER, path_under
+from delivery.client_api import COLOR_HEADER, SECRET_HEADER, SERVICE_HEADER, path_under
 from delivery.color import Color
 from probes.completions import EngineError, complete
 from probes.engine_client import key_headers, open_http
@@ -18,7 +18,8 @@ _MESSAGES = ({"role": "user", "content": "sort 52413"},)
 
 @dataclass(frozen=True)
 class SmokeTarget:
-    """What to ask: the router's URL, the service's path prefix and model, the color to force and the secret that allows it."""
+    """What to ask: the router's URL, the service's path prefix and model, the color to force and the secret that allows it; the service's
+    name, which a router needs that tells services apart by their model."""
 
     router: str
     path_prefix: str
@@ -26,6 +27,7 @@ class SmokeTarget:
     color: Color
     secret: str
     key_file: str | os.PathLike[str] | None = None
+    service: str = ""
 
 
 def smoke(
@@ -37,14 +39,14 @@ def smoke(
 
 async def _smoke(target: SmokeTarget, messages: Sequence[Mapping[str, str]], max_tokens: int, deadline_seconds: float) -> str | None:
     url = target.router.rstrip("/") + path_under(target.path_prefix, "/v1/chat/completions")
-    async with open_http() as http:
+    async with open_http(verify=False) as http:
         for stream in (False, True):
             name = f"{target.color} ({'streamed' if stream else 'plain'})"
             try:
-                headers = {COLOR_HEADER: target.color.value, SECRET_HEADER: target.secret} | key_headers(target.key_file)
+                own = {COLOR_HEADER: target.color.value, SECRET_HEADER: target.secret, SERVICE_HEADER: target.service}
                 answer = await complete(
                     http, name, url, target.model, messages,
-                    max_tokens=max_tokens, stream=stream, deadline_seconds=deadline_seconds, headers=headers,
+                    max_tokens=max_tokens, stream=stream, deadline_seconds=deadline_seconds, headers=own | key_headers(target.key_file),
                 )  # fmt: skip
             except EngineError as error:
                 return str(error)

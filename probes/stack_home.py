@@ -105,6 +105,11 @@ class StackHome:
         """The engines' API key, only there when one is configured."""
         return self.secrets / "engine-key"
 
+    @property
+    def client_keys(self) -> Path:
+        """The keys of clients as JSON (name -> key), only there when some are configured."""
+        return self.secrets / "client-keys"
+
 
 def home_of(project_root: Path, stack: str) -> StackHome:
     """The home of a stack: `<project>/.verdigris/<stack>`, or `$VERDIGRIS_HOME/<stack>` where that variable is set."""

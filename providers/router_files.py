@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pulumi.dynamic import CreateResult, Resource, UpdateResult
 from pydantic import ValidationError
 
 from delivery.refusal import Refusal
-from delivery.topology import Topology
+from delivery.topology import SECRET_FIELDS, Topology
 from probes import router_files
 from probes.router import RouterUnreachable
 from probes.router_drift import unusable_file
@@ -22,22 +23,34 @@ from providers.resource import Inputs, Provider, inputs
 
 
 class RouterFilesInputs(Inputs):
-    """`topology`: JSON of delivery.topology.Topology without `forced_color_secret`, which is read from the home's secrets when written."""
+    """`topology`: JSON of delivery.topology.Topology without its secret fields, which are read from the home's secrets when written.
+    `secrets`: digests of their files, so that a preview shows a changed one."""
 
     home: str
     topology: str
+    secrets: list[str] = []
 
 
 def _wanted_topology(wanted: RouterFilesInputs) -> Topology:
     """Raises Refusal without the secret's file, or for a text that is no topology."""
-    secret = StackHome(Path(wanted.home)).forced_color_secret
     try:
-        value = secret.read_text(encoding="utf-8").strip()
-        return Topology.model_validate({**json.loads(wanted.topology), "forced_color_secret": value})
+        topology = json.loads(wanted.topology)
+        return Topology.model_validate(topology | _secret_fields(StackHome(Path(wanted.home)), keyed=bool(topology.get("keyed"))))
     except OSError as error:
-        raise Refusal(str(secret), error.strerror, "the secret that forces a color", "gates need it", "run a whole `pulumi up`") from None
+        because = "the router is to let in whoever sends it"
+        raise Refusal(str(error.filename), error.strerror, "a secret of this stack", because, "run a whole `pulumi up`") from None
     except (ValidationError, ValueError) as error:
         raise Refusal("topology", f"a text that is none ({type(error).__name__})", "a topology", "it is rendered", "report it") from None
+
+
+def _secret_fields(home: StackHome, *, keyed: bool) -> dict[str, Any]:
+    """Raises OSError and ValueError. The engines' key is the router's to send only where clients have keys of their own."""
+    fields: dict[str, Any] = {"forced_color_secret": home.forced_color_secret.read_text(encoding="utf-8").strip()}
+    if keyed:
+        fields["client_keys"] = json.loads(home.client_keys.read_text(encoding="utf-8"))
+        if home.engine_key.is_file():
+            fields["engine_key"] = home.engine_key.read_text(encoding="utf-8").strip()
+    return fields
 
 
 class RouterFilesProvider(Provider):
@@ -62,6 +75,8 @@ class RouterFilesProvider(Provider):
     def changed(self, _olds: dict[str, Any], _wanted: RouterFilesInputs) -> bool:
         """Compares with the disk: another topology, or files that a hand broke."""
         home = StackHome(Path(_wanted.home)).path
+        if sorted(_olds.get("secrets") or []) != sorted(_wanted.secrets):
+            return True
         try:
             written = router_files.read_topology(home)
             return written != _wanted_topology(_wanted) or unusable_file(home, written) is not None
@@ -77,23 +92,29 @@ class RouterFilesProvider(Provider):
             live = router_files.read_topology(home.path)
         except RouterUnreachable:
             return {**_props, "topology": "unreadable"}
-        same = json.loads(_props["topology"]) == live.model_dump(mode="json", exclude={"forced_color_secret"})
-        return _props if same else {**_props, "topology": live.model_dump_json(exclude={"forced_color_secret"})}
+        same = json.loads(_props["topology"]) == live.model_dump(mode="json", exclude=set(SECRET_FIELDS))
+        return _props if same else {**_props, "topology": live.model_dump_json(exclude=set(SECRET_FIELDS))}
 
 
 def _written(wanted: RouterFilesInputs) -> dict[str, Any]:
     with refusals():
         router_files.write_topology(StackHome(Path(wanted.home)).path, _wanted_topology(wanted))
-    return {"home": wanted.home, "topology": wanted.topology}
+    return wanted.model_dump(mode="json")
 
 
 class RouterFiles(Resource, module="verdigris", name="RouterFiles"):
-    """What the router knows. Depends on the `RandomSecretFile` of the forced color."""
+    """What the router knows. Depends on the files of its secrets, whose digests are `secrets`."""
 
     home: pulumi.Output[str]
     topology: pulumi.Output[str]
 
     def __init__(
-        self, name: str, *, home: pulumi.Input[str], topology: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        *,
+        home: pulumi.Input[str],
+        topology: pulumi.Input[str],
+        secrets: Sequence[pulumi.Input[str]] = (),
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__(RouterFilesProvider(), name, {"home": home, "topology": topology}, opts)
+        super().__init__(RouterFilesProvider(), name, {"home": home, "topology": topology, "secrets": list(secrets)}, opts)

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from delivery.client_api import path_under
+from delivery.client_api import SECRET_HEADER, SERVICE_HEADER, path_under
 from delivery.color import Color, Weights
 from delivery.coverage import Subject
 from delivery.receipt import GateName, Receipt
 from delivery.split_record import SplitRecord
 from probes.color_count import count_colors
-from probes.engine_client import alive, probe_pool
+from probes.engine_client import alive, key_headers, probe_pool
 from probes.receipts import read_receipt, read_record, write_record
 from probes.router import ForeignWeights, RouterClient, RouterTimeout, RouterUnreachable
 from probes.sleep import wake
@@ -99,15 +99,17 @@ class LiveSplitWorld:
             raise self._unreachable(error) from None
 
     def count_colors(self, at_least: int) -> Mapping[Color | None, int]:
-        headers = {}
-        if self._key:
-            headers["authorization"] = f"Bearer {self._key.read_text(encoding='utf-8').strip()}"
+        headers = {SECRET_HEADER: self._secret(), SERVICE_HEADER: self._service} | key_headers(self._key)
         return count_colors(self._router.url, path_under(self._pools.path_prefix, "/v1/models"), max(at_least, self._pools.probes), headers)
 
     def smoke(self, color: Color) -> str | None:
-        secret = self._home.forced_color_secret.read_text(encoding="utf-8").strip()
-        target = SmokeTarget(self._router.url, self._pools.path_prefix, self._pools.model, color, secret, self._key)
+        pools = self._pools
+        target = SmokeTarget(self._router.url, pools.path_prefix, pools.model, color, self._secret(), self._key, self._service)
         return smoke(target, deadline_seconds=SMOKE_SECONDS)
+
+    def _secret(self) -> str:
+        """It stands for a client's key, and names a service where the body's model would: our probes have neither."""
+        return self._home.forced_color_secret.read_text(encoding="utf-8").strip()
 
     def say(self, text: str) -> None:
         say(text)

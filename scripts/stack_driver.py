@@ -38,7 +38,7 @@ class Ran:
 class StackDriver:
     """One stack. `config` is the value of each key without the namespace (`services`, `basePort`, …); `write` saves it.
 
-    `secrets` are set as Pulumi secrets. `environment` is added to every run.
+    `secrets` are set as Pulumi secrets (a key may be a path, as in `clientKeys.alice`). `environment` is added to every run.
     """
 
     name: str
@@ -76,14 +76,15 @@ class StackDriver:
         self._must("stack", "init", self.name, "--cwd", str(self.folder))
         self.write()
         for key, value in self.secrets.items():
-            self._must("config", "set", "--secret", f"verdigris:{key}", value, "--stack", self.name, "--config-file", str(self.config_file))
+            of_stack = ("--stack", self.name, "--config-file", str(self.config_file))
+            self._must("config", "set", "--secret", "--path", f"verdigris:{key}", value, *of_stack)
 
     def write(self) -> None:
         """Save the config; the keys that Pulumi itself wrote (salt, secrets) stay."""
         old = yaml.safe_load(self.config_file.read_text()) if self.config_file.is_file() else None
         kept = old if isinstance(old, dict) else {}
         known = {f"verdigris:{key}": value for key, value in self.config.items()}
-        secrets = {key: value for key, value in (kept.get("config") or {}).items() if isinstance(value, dict) and "secure" in value}
+        secrets = {key: value for key, value in (kept.get("config") or {}).items() if _is_secret(value)}
         self.config_file.write_text(yaml.safe_dump({**kept, "config": {**secrets, **known}}, sort_keys=False))
 
     def up(self, *extra: str) -> Ran:
@@ -146,3 +147,8 @@ class StackDriver:
         ran = self.run(*arguments)
         if not ran.ok:
             raise RuntimeError(f"pulumi {' '.join(arguments[:2])} failed:\n{ran.output}")
+
+
+def _is_secret(value: object) -> bool:
+    """A value that Pulumi encrypted, or a map with one in it."""
+    return isinstance(value, dict) and ("secure" in value or any(_is_secret(each) for each in value.values()))

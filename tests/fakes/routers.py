@@ -54,7 +54,7 @@ def wait_until(holds: Callable[[], bool], what: str, deadline_seconds: float = D
 def answers(url: str) -> bool:
     """Whether a server answers 200 there."""
     try:
-        return httpx.get(url, timeout=5.0, trust_env=False).status_code == 200
+        return httpx.get(url, timeout=5.0, trust_env=False, verify=False).status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -89,6 +89,11 @@ class Engine(Child):
         self.address = f"127.0.0.1:{port}"
         wait_until(lambda: answers(f"http://{self.address}/health"), f"the engine {name} answers")
 
+    @property
+    def asked(self) -> int:
+        """How many requests reached it, health checks apart."""
+        return int(httpx.get(f"http://{self.address}/asked", timeout=DEADLINE_SECONDS, trust_env=False).json())
+
     def set_fault(self, **faults: bool) -> None:
         """Set its faults; those that aren't named end."""
         httpx.post(f"http://{self.address}/fault", json=faults, timeout=DEADLINE_SECONDS, trust_env=False).raise_for_status()
@@ -103,6 +108,7 @@ class World:
         self.home = folder / "home"
         self.router_port, self.admin_port, *self._engine_ports = free_ports(8)  # all at once: nobody listens on them yet
         self.engines: dict[str, Engine] = {}
+        self.scheme = "http"
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> World:
@@ -113,7 +119,7 @@ class World:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.router_port}"
+        return f"{self.scheme}://127.0.0.1:{self.router_port}"
 
     def engine(self, name: str) -> Engine:
         """Start an engine."""
@@ -126,9 +132,9 @@ class World:
         """A pool of engines, each started if it wasn't."""
         return Pool(release=release, engines=tuple((self.engines.get(name) or self.engine(name)).address for name in names))
 
-    def topology(self, *services: ServiceRoute) -> Topology:
-        """A topology of this world's ports."""
-        return Topology(
+    def topology(self, *services: ServiceRoute, **more: object) -> Topology:
+        """A topology of this world's ports; `more` are other fields of it."""
+        topology = Topology(
             kind=self.kind,
             router_host="127.0.0.1",
             router_port=self.router_port,
@@ -136,6 +142,12 @@ class World:
             forced_color_secret=SECRET,
             services=services,
         )
+        self.scheme = "https" if more.get("tls") else "http"
+        return topology.model_copy(update=more)
+
+    def router(self) -> Child:
+        """Start the router of this world's kind."""
+        return self.nginx() if self.kind is RouterKind.NGINX else self.envoy()
 
     def envoy(self) -> Child:
         """Start Envoy on the files of this home."""

@@ -12,17 +12,25 @@ from aiohttp import web
 
 
 class TinyEngine:
-    """Answers with its name. `busy` makes it answer 503 to completions; `deadly` makes it die with the next completion in its hands."""
+    """Answers with its name and counts (`asked`) what it was asked, health apart.
+
+    `busy` makes it answer 503 to completions; `deadly` makes it die with the next completion in its hands.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.busy = False
         self.deadly = False
+        self.asked = 0
+
+    async def count(self, _: web.Request) -> web.Response:
+        return web.json_response(self.asked)
 
     async def health(self, _: web.Request) -> web.Response:
         return web.Response()
 
     async def models(self, _: web.Request) -> web.Response:
+        self.asked += 1
         return web.json_response({"object": "list", "engine": self.name, "data": []})
 
     async def fault(self, request: web.Request) -> web.Response:
@@ -31,6 +39,7 @@ class TinyEngine:
         return web.Response()
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
+        self.asked += 1
         body = await request.json()
         if self.deadly:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -59,6 +68,7 @@ def main() -> None:
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_get("/health", engine.health)
     app.router.add_get("/v1/models", engine.models)
+    app.router.add_get("/asked", engine.count)
     app.router.add_post("/fault", engine.fault)
     app.router.add_post("/pause", engine.complete)
     for path in ("/v1/completions", "/v1/chat/completions", "/v1/embeddings"):

@@ -26,8 +26,8 @@ RULE_CASES = [
     Case({"target": "ssh"}, "target", "ssh", "local", "ssh is not built yet", "target' local"),
     Case({"router.listen": "localhost"}, "router.listen", "'localhost'", "IPv4", "not to a name", "listen' 127.0.0.1"),
     Case({"router.listen": "::1"}, "router.listen", "'::1'", "IPv4", "binds to an address", "listen' 127.0.0.1"),
-    Case({"services.Chat": {"active": "blue", "blue": {"release": "releases/a.yaml"}, "pathPrefix": "/x", "enginePort": 9900, "gates": GATES}},
-         "services", "'Chat'", "a to z", "program names", "call it `chat`"),
+    Case({"services.Chat": {"active": "blue", "blue": {"release": "releases/a.yaml"}, "pathPrefix": "/x", "enginePort": 9900,
+         "gates": GATES}}, "services", "'Chat'", "a to z", "program names", "call it `chat`"),
     Case({"services.9.lives": {}, "services.9": {"active": "blue", "blue": {"release": "releases/a.yaml"}, "pathPrefix": "/x",
          "enginePort": 9900, "gates": GATES}},
          "services", "'9'", "beginning with a letter", "program names", "call it `chat`"),
@@ -43,7 +43,8 @@ RULE_CASES = [
     _rule("steps", [50, 150], "[50, 150]", "from 1 to 100", "150 is no percent", "write `steps: [50, 100]`"),
     # Gates and files.
     Case({f"{CHAT}.gates": ABSENT}, f"{CHAT}.gates.warmup", "nothing", "the warmup gate", "no weight rises", "write `warmup:"),
-    Case({f"{CHAT}.canaryWeight": 0, f"{CHAT}.gates.warmup": ABSENT}, f"{CHAT}.gates.warmup", "nothing", "the warmup gate", "first deployment",
+    Case({f"{CHAT}.canaryWeight": 0, f"{CHAT}.gates.warmup": ABSENT}, f"{CHAT}.gates.warmup", "nothing", "the warmup gate",
+         "first deployment",
          "write `warmup:"),
     Case({f"{CHAT}.gates.eval": ABSENT}, f"{CHAT}.gates.eval", "nothing", "the eval gate", "no weight rises", "write `eval:"),
     _rule("gates.warmup.maxRounds", 2, "2", "minRounds (3)", "before it may be called steady", "maxRounds' 3"),
@@ -67,6 +68,11 @@ RULE_CASES = [
          "pathPrefix' /code"),
     Case({"services.code.pathPrefix": "/chat/code"}, "services.code.pathPrefix", "'/chat/code'", "isn't part of chat's ('/chat')",
          "both services", "pathPrefix' /code"),
+    # What the router does before it routes.
+    Case({"router.routing": "model", "router.kind": "nginx", f"{CHAT}.pathPrefix": "/", "services.code.pathPrefix": "/"}, "router.routing",
+         "model", "path with nginx", "nginx doesn't read the bodies", "router.kind' envoy, or run: pulumi config set --path"),
+    Case({"router.routing": "model", "services.code.pathPrefix": "/"}, f"{CHAT}.pathPrefix", "'/chat'", "none", "all services have",
+         "remove it, or run:"),
     # Ports.
     Case({"services.code.enginePort": ABSENT}, "services.code.enginePort", "nothing", "each of several services", "would move",
          "enginePort' 9720"),
