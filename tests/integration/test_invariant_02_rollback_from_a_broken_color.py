@@ -57,7 +57,8 @@ def test_invariant_02_a_rollback_goes_back_in_one_up_without_waiting_for_a_broke
         ran = must(set_canary(at_25, 0))
         assert live(at_25) == ALL_BLUE
         assert ran.seconds < WARMUP_SECONDS
-        assert "chat/green: warm" not in ran.output and "chat/green: eval" not in ran.output, ran.output
+        assert "chat/green: warm" not in ran.output, ran.output
+        assert "chat/green: eval" not in ran.output, ran.output
         assert {gate: read_receipt(at_25.home.path, "chat", Color.GREEN, gate) for gate in GateName} == measured
 
 
