@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from delivery.desired import DesiredEngine, Machine
 from delivery.docker_addresses import CONTAINER_ANY
@@ -14,6 +14,9 @@ PROJECT = "/project"
 
 IN_CONTAINER = Machine(root=PROJECT, simulator="python3", vllm="python3", listen=CONTAINER_ANY)
 """What an engine's command line is made for."""
+
+KEY_MARK = "VERDIGRIS_ENGINE_KEY_DIGEST"
+"""Tells which key a container was started with, not the key: with another one it has to be started anew, and not under traffic."""
 
 CACHE = "/cache"
 """Where the volume with models from the Hugging Face hub is mounted."""
@@ -33,6 +36,11 @@ class Mount:
 
     source: str
     target: str
+
+
+def in_container(key_digest: str | None) -> Machine:
+    """What an engine's command line is made for, with or without an API key."""
+    return IN_CONTAINER if key_digest is None else replace(IN_CONTAINER, marks=((KEY_MARK, key_digest),))
 
 
 def entry_point(engine: DesiredEngine, *, keyed: bool) -> tuple[list[str], list[str]]:

@@ -49,7 +49,8 @@ class DockerTarget:
         self._on_gpu: dict[int, pulumi.Resource] = {}
         self._cache: docker.Volume | None = None
         self.key: pulumi.Resource | None = None
-        self._provider = docker.Provider("docker", host=config.docker.host)
+        # Without the check a preview works where the engine can't be reached, as one does without the router.
+        self._provider = docker.Provider("docker", host=config.docker.host, disable_docker_daemon_check=True)
         self._network = docker.Network(
             "network",
             name=self._prefix,
