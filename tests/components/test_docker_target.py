@@ -136,6 +136,13 @@ def test_the_engines_key_is_a_mounted_file_and_in_no_input_of_a_container() -> N
     assert "engine-key" in graph.waits_for("chat-blue-0")
 
 
+def test_another_key_is_another_container_and_so_refused_under_traffic() -> None:
+    one, other = (run_program(docker_config(), secrets={"apiKey": key}) for key in ("key-one", "key-two"))
+    assert environment(one, "chat-blue-0") != environment(other, "chat-blue-0")
+    specs = [json.loads(graph.inputs["router-files"]["topology"])["services"][0]["blue"]["spec"] for graph in (one, other)]
+    assert specs[0] != specs[1]
+
+
 @pytest.mark.parametrize("kind", ["envoy", "nginx"])
 def test_the_router_is_a_container_in_the_machine_s_network_that_depends_on_no_pool(kind: str) -> None:
     graph = run_program({**docker_config(), "router": {"kind": kind}})

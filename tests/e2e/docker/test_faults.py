@@ -90,6 +90,16 @@ def test_a_health_check_that_never_passes_is_waited_for_only_so_long_and_blocks_
         stack.service()["gates"]["warmup"]["deadlineSeconds"] = 30
 
 
+def test_an_engine_that_keeps_ending_ends_the_wait_with_its_last_words(all_blue: StackDriver) -> None:
+    with release_file("bad-flag", args="{no-such-flag: 1}") as release:
+        all_blue.service()["green"]["release"] = release
+        all_blue.service()["canaryWeight"] = 0
+        output = must(all_blue.up()).output
+        assert "chat-green-0 keeps ending" in output
+        assert "no-such-flag" in output
+        assert live(all_blue) == ALL_BLUE
+
+
 def test_a_container_removed_and_weights_edited_by_hand_are_shown_by_refresh_and_repaired(
     stack: StackDriver, engine: PrivateDocker
 ) -> None:
