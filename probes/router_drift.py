@@ -10,7 +10,7 @@ from delivery.topology import Topology
 from probes import nginx_files
 from probes.router_files import router_folder
 
-_ENVOY_FILES = ("envoy.json", "clusters.json", "routes.json")
+_ENVOY_FILES = ("envoy.json", "clusters.json", "listeners.json", "routes.json")
 
 
 def unusable_file(home: Path, topology: Topology) -> str | None:

@@ -38,6 +38,7 @@ def config_of(folder: Path, router: dict[str, Any]) -> dict[str, Any]:
         base = free_base_port()
     config = chat_config(base, steps=[25, 100], proof={"probes": 50})
     one = config["services"]["chat"]
+    one["gates"]["warmup"] |= {"deadlineSeconds": 120, "steadyRatio": 20.0}  # gates are not what is tested, and the machine may be busy
     for name, (blue, green) in RELEASES.items():
         by_path = {} if router.get("routing") == "model" else {"pathPrefix": f"/{name}"}
         own = {"blue": {"release": blue}, "green": {"release": green}, "enginePort": base + OFFSETS[name]}
