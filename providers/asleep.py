@@ -19,6 +19,7 @@ from providers.progress import say
 from providers.resource import Inputs, Provider, inputs
 
 POLL_SECONDS = 0.25
+SAY_EVERY_SECONDS = 5.0
 
 
 class AsleepInputs(Inputs):
@@ -83,11 +84,16 @@ def _asleep(wanted: AsleepInputs) -> dict[str, Any]:
 
 def _await_idle(wanted: AsleepInputs) -> str | None:
     """None once nothing is in flight, past the deadline what still is."""
-    deadline = time.monotonic() + wanted.deadline_seconds
+    started = said = time.monotonic()
     while True:
         busy = verdict(seen_in_flight(wanted.stack_home, wanted.service, wanted.color, wanted.engines))
-        if busy is None or time.monotonic() > deadline:
+        now = time.monotonic()
+        if busy is None or now - started > wanted.deadline_seconds:
             return busy
+        if now - said > SAY_EVERY_SECONDS:
+            said = now
+            waited = f"{now - started:.0f} s of at most {wanted.deadline_seconds:.0f} s"
+            say(f"{wanted.service}/{wanted.color}: not asleep yet, {busy}, {waited}")
         time.sleep(POLL_SECONDS)
 
 

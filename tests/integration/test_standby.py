@@ -58,7 +58,7 @@ def test_a_raise_wakes_a_pool_without_measuring_it_again_and_a_rollback_puts_it_
     up = stack.start_up()
     assert up.stdout is not None
     for line in up.stdout:
-        if "chat-green-asleep" in line:
+        if "chat/green: not asleep yet, 1 requests" in line:
             break
     assert live(stack) == ALL_BLUE
     assert not is_asleep(stack)
