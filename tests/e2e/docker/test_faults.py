@@ -91,12 +91,12 @@ def test_a_health_check_that_never_passes_is_waited_for_only_so_long_and_blocks_
 
 
 def test_an_engine_that_keeps_ending_ends_the_wait_with_its_last_words(all_blue: StackDriver) -> None:
-    with release_file("bad-flag", args="{no-such-flag: 1}") as release:
+    with release_file("bad-value", args="{token-ms: never}") as release:
         all_blue.service()["green"]["release"] = release
         all_blue.service()["canaryWeight"] = 0
         output = must(all_blue.up()).output
-        assert "chat-green-0 keeps ending" in output
-        assert "no-such-flag" in output
+        assert "chat-green-0 keeps ending" in output, output
+        assert "never" in output
         assert live(all_blue) == ALL_BLUE
 
 
