@@ -53,7 +53,7 @@ def test_an_engine_stopped_by_hand_shows_and_the_next_up_starts_it(stack: StackD
     must(stack.refresh())
     assert state_of(stack, name) == "stopped"
     must(stack.up())
-    assert programs.status(stack.home, name).state is programs.ProcessState.RUNNING
+    until(lambda: programs.status(stack.home, name).state is programs.ProcessState.RUNNING, "the engine runs again")
     assert state_of(stack, name) == "running"
     must(stack.up())  # measures the new process, unless the one before did
     must(stack.up("--expect-no-changes"))
