@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from delivery.binomial import lower_bound
+from delivery.eval_measurement import EvalMeasurement, Outcome
 from delivery.gate_settings import EvalSettings
 from delivery.gates import GateResult, changed_engines, listed
 from delivery.receipt import Verdict
@@ -15,35 +15,6 @@ from delivery.statistics import Pairs, independent_items, items_needed, loss_upp
 ANSWERED_NEEDED = 0.5
 #: More baseline items than this without an answer could hide what the candidate got worse at.
 BASELINE_ANSWERED_NEEDED = 0.9
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One item on one side: the answer, whether it is right, and the error instead of an answer, if there was one."""
-
-    right: bool
-    answer: str = ""
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class EvalMeasurement:
-    """What was asked, by item id; an item that is missing was never asked. `asked_for` are all ids of the set.
-
-    `baseline` is None where there is nothing to compare with; then `baseline_expected` says whether there should have been, and
-    `baseline_note` why not. `stopped` says why the run ended early ("" when it didn't).
-    """
-
-    asked_for: tuple[str, ...]
-    source_of: Mapping[str, str]
-    candidate: Mapping[str, Outcome]
-    identities_before: Mapping[str, str]
-    identities_after: Mapping[str, str]
-    baseline: Mapping[str, Outcome] | None = None
-    baseline_expected: bool = False
-    baseline_note: str = ""
-    stopped: str = ""
-    seconds: float = field(default=0.0, compare=False)
 
 
 Found = tuple[Verdict, str] | None

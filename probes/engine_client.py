@@ -62,7 +62,7 @@ class EngineClient:
     def __init__(self, address: str, key_file: str | os.PathLike[str] | None = None, http: httpx.AsyncClient | None = None) -> None:
         self.address = address
         self._key_file = key_file
-        self._http = http or open_http()
+        self._http = http or open_http(verify=False)  # engines speak plain HTTP: certificates would only take time to load
         self._owns_http = http is None
 
     async def __aenter__(self) -> Self:

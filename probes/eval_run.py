@@ -7,8 +7,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from delivery.eval_measurement import EvalMeasurement, Outcome
 from delivery.eval_set import EvalSet, Item, ModelGrader, grade
-from delivery.eval_verdict import EvalMeasurement, Outcome
 from delivery.gate_settings import EvalSettings
 from probes.engine_client import EngineClient, EngineError, alive, open_http
 from probes.progress import Progress, Say

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from delivery.eval_verdict import EvalMeasurement, Outcome, judge_eval
+from delivery.eval_measurement import EvalMeasurement, Outcome
+from delivery.eval_verdict import judge_eval
 from delivery.gate_settings import EvalSettings, WarmupSettings
 from delivery.receipt import Verdict
 from delivery.warmup_verdict import EngineWarmup, WarmupMeasurement, is_steady, judge_warmup
