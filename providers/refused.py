@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import sys
+import logging
 from collections.abc import Iterator
 
 from delivery.refusal import Refusal, Refusals
@@ -11,16 +11,18 @@ from probes.supervisor_rpc import SupervisorUnreachable
 
 
 class Refused(Exception):
-    """A deliberate refusal. Its module is set to `builtins`, so that the user reads `Refused: message` without a module's path."""
-
-
-Refused.__module__ = "builtins"
+    """A deliberate refusal."""
 
 
 def refused(message: str) -> Exception:
-    """The exception to raise for a deliberate refusal: Pulumi then shows one line, without a traceback."""
-    sys.tracebacklimit = 0
+    """The exception to raise for a deliberate refusal: Pulumi then shows its message, without a traceback."""
+    logging.getLogger("grpc._server").addFilter(_is_unforeseen)  # which keeps each filter once
     return Refused(message)
+
+
+def _is_unforeseen(record: logging.LogRecord) -> bool:
+    """gRPC logs the traceback of what a provider raises, and answers Pulumi with the message. A refusal needs only the message."""
+    return not (record.exc_info and isinstance(record.exc_info[1], Refused))
 
 
 @contextlib.contextmanager

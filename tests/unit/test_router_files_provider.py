@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +16,10 @@ SECRET = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[StackHome]:
+def home(tmp_path: Path) -> StackHome:
     place = StackHome(tmp_path / "dev")
     write_atomically(place.forced_color_secret, SECRET, 0o600)
-    yield place
-    if hasattr(sys, "tracebacklimit"):
-        del sys.tracebacklimit
+    return place
 
 
 def wanted(home: StackHome, engine: str = "127.0.0.1:9620", **more: object) -> dict[str, str]:
