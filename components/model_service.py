@@ -32,10 +32,11 @@ class ModelService(pulumi.ComponentResource):
 
     def __init__(
         self, desired: DesiredService, plan: ServicePlan, sets: dict[GateName, str], target: Target, router: WeightedRouter,
-        home: StackHome,
+        home: StackHome, grader_key: Sequence[pulumi.Resource] = (),
     ) -> None:  # fmt: skip
         super().__init__("verdigris:index:ModelService", desired.name)
         self._desired, self._plan, self._sets, self._target, self._home = desired, plan, sets, target, home
+        self._grader_key = grader_key
         carrying = [color for color in desired.releases if plan.shift.target.of(color) > 0]
         standby = [color for color in desired.releases if color not in carrying]
         gates = [gate for color in carrying for gate in self._color(color, router.ready)]
@@ -73,7 +74,8 @@ class ModelService(pulumi.ComponentResource):
         if config.gates.eval is not None and pool.engines:
             baseline = color.other if self._is_baseline(color.other, mode) else None
             items = self._sets[GateName.EVAL]
-            chain.append(EvalGate(f"{name}-{color}-eval", self._home, self._desired, color, mode, items, baseline, self._options(chain)))
+            options = self._options([*chain, *self._grader_key])
+            chain.append(EvalGate(f"{name}-{color}-eval", self._home, self._desired, color, mode, items, baseline, options))
         return chain
 
     def _is_baseline(self, color: Color, mode: GateMode) -> bool:

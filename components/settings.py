@@ -14,8 +14,8 @@ from typing import Any
 import pulumi
 from pulumi.runtime.config import CONFIG
 
-from components.api_key import ApiKey, read_api_key
 from components.client_keys import read_client_keys
+from components.secret_key import API_KEY, GRADER_KEY, SecretKey, read_key
 from delivery.client_keys import limit_refusals
 from delivery.config import ServiceConfig, StackConfig, Target, parse_config
 from delivery.container import in_container
@@ -32,7 +32,7 @@ from probes.tls_files import read_tls
 from probes.vllm_python import vllm_python
 
 NAMESPACE = "verdigris:"
-SECRETS = frozenset({"apiKey", "clientKeys"})
+SECRETS = frozenset({API_KEY, GRADER_KEY, "clientKeys"})
 """Keys that are read as secrets and so never reach the schema."""
 
 STRUCTURED = frozenset({"router", "docker", "services"})
@@ -49,7 +49,8 @@ class Settings:
     services: dict[str, DesiredService]
     sets: dict[str, dict[GateName, str]]
     topology: Topology
-    api_key: ApiKey | None
+    api_key: SecretKey | None
+    grader_key: SecretKey | None
     client_keys: pulumi.Output[str] | None
 
 
@@ -72,7 +73,7 @@ def load_settings(root: Path) -> Settings:
     if unkeyed := limit_refusals(config, keyed=client_keys is not None):
         raise Refusals(unkeyed)
     topology = desired_topology(config, services, _tls(root, config), keyed=client_keys is not None)
-    return Settings(home, root, config, services, sets, topology, read_api_key(), client_keys)
+    return Settings(home, root, config, services, sets, topology, read_key(API_KEY), read_key(GRADER_KEY), client_keys)
 
 
 def _tls(root: Path, config: StackConfig) -> TlsFiles | None:
@@ -111,7 +112,7 @@ def _desired(root: Path, config: StackConfig, name: str) -> DesiredService:
         raise Refusals(broken)
     refs = {color: ReleaseRef(one.release, one.digest) for color, one in zip(pools, loaded, strict=True)}
     if in_docker:
-        key = read_api_key()
+        key = read_key(API_KEY)
         return desired_service(config, name, refs, in_container(key.digest if key else None))
     vllm = vllm_python(root, {one.release.engine for one in loaded}, f"services.{name}")
     return desired_service(config, name, refs, Machine(root=str(root), simulator=sys.executable, vllm=vllm))
@@ -123,7 +124,7 @@ def _sets(root: Path, service: ServiceConfig) -> dict[GateName, str]:
         read_prompts(root, service.gates.warmup.prompts)
         sets[GateName.WARMUP] = ""
     if service.gates.eval:
-        sets[GateName.EVAL] = read_eval_set(root, service.gates.eval.set).digest
+        sets[GateName.EVAL] = read_eval_set(root, service.gates.eval).digest
     return sets
 
 

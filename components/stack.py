@@ -22,8 +22,10 @@ def deploy(settings: Settings, plans: Mapping[str, ServicePlan]) -> None:
     if settings.api_key is not None:
         target.key = SecretFile("engine-key", path=str(settings.home.engine_key), value=settings.api_key.value)
     router = WeightedRouter("router", target, settings.topology, settings.home, _router_secrets(settings, target))
+    grader_key = _grader_key(settings)
     services = {
-        name: ModelService(settings.services[name], plans[name], settings.sets[name], target, router, settings.home) for name in plans
+        name: ModelService(settings.services[name], plans[name], settings.sets[name], target, router, settings.home, grader_key)
+        for name in plans
     }
     pulumi.export("url", router.url)
     pulumi.export("logs", str(settings.home.logs))
@@ -46,6 +48,11 @@ def _router_secrets(settings: Settings, target: Target) -> list[SecretFile]:
         return []
     keys = SecretFile("client-keys", path=str(settings.home.client_keys), value=settings.client_keys)
     return [keys, target.key] if isinstance(target.key, SecretFile) else [keys]
+
+
+def _grader_key(settings: Settings) -> list[SecretFile]:
+    key = settings.grader_key
+    return [SecretFile("grader-key", path=str(settings.home.grader_key), value=key.value)] if key else []
 
 
 def _releases(settings: Settings, name: str) -> dict[str, str]:

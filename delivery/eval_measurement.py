@@ -20,7 +20,7 @@ class EvalMeasurement:
     """What was asked, by item id; an item that is missing was never asked. `asked_for` are all ids of the set.
 
     `baseline` is None where there is nothing to compare with; then `baseline_expected` says whether there should have been, and
-    `baseline_note` why not. `stopped` says why the run ended early ("" when it didn't).
+    `baseline_note` why not. `stopped` says why the run ended early ("" when it didn't), `ungraded` that a grading model failed.
     """
 
     asked_for: tuple[str, ...]
@@ -32,4 +32,5 @@ class EvalMeasurement:
     baseline_expected: bool = False
     baseline_note: str = ""
     stopped: str = ""
+    ungraded: str = ""
     seconds: float = field(default=0.0, compare=False)

@@ -6,13 +6,13 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import jsonschema
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from delivery.gate_settings import GraderSettings
 from delivery.prompts import Prompt, empty_file, read_lines
 from delivery.refusal import Refusal, Refusals
 
@@ -81,7 +81,7 @@ class JsonSchema(_Grade):
 
 
 class ModelGraded(_Grade):
-    """A model decides by the rubric; who it asks is up to the caller."""
+    """A model decides by the rubric (delivery/model_grading.py, probes/model_grader.py)."""
 
     kind: Literal["model_graded"]
     rubric: str = Field(min_length=1)
@@ -98,9 +98,6 @@ class Item(Prompt):
     source: str = ""
 
 
-ModelGrader = Callable[[Item, str], bool]
-
-
 @dataclass(frozen=True)
 class EvalSet:
     """A parsed set: its items in the file's order and the digest of its text."""
@@ -114,9 +111,9 @@ class EvalSet:
         return {item.id: item.source for item in self.items}
 
 
-def parse_eval_set(text: str, path: str, model_grader_configured: bool = False) -> EvalSet:
-    """The items of a JSONL text. Raises Refusals that name file and line: what is no item, a second use of an id, an item that only a
-    model can grade where none is configured, and a file without items."""
+def parse_eval_set(text: str, path: str, grader: GraderSettings | None = None) -> EvalSet:
+    """The items of a JSONL text. Who grades is part of the digest where a model does. Raises Refusals that name file and line: what is no
+    item, a second use of an id, an item that only a model can grade where none is configured, and a file without items."""
     numbered, refusals = read_lines(text, path, Item)
     first_seen: dict[str, int] = {}
     for number, item in numbered:
@@ -125,13 +122,15 @@ def parse_eval_set(text: str, path: str, model_grader_configured: bool = False) 
             got, because = f"the id '{item.id}' of line {first_seen[item.id]} again", "answers of two releases are paired by id"
             refusals.append(Refusal(where, got, "an id of its own", because, "rename one"))
         first_seen.setdefault(item.id, number)
-        if isinstance(item.grade, ModelGraded) and not model_grader_configured:
+        if isinstance(item.grade, ModelGraded) and grader is None:
             refusals.append(_no_grader(where))
     if refusals:
         raise Refusals(refusals)
     if not numbered:
         raise Refusals([empty_file(path, "an item")])
-    return EvalSet(tuple(item for _, item in numbered), digest(text))
+    by_model = grader is not None and any(isinstance(item.grade, ModelGraded) for _, item in numbered)
+    graded_by = f"\n{grader.model_dump_json()}" if grader and by_model else ""
+    return EvalSet(tuple(item for _, item in numbered), digest(text + graded_by))
 
 
 def digest(text: str) -> str:
@@ -139,13 +138,11 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def grade(item: Item, answer: str, model_grader: ModelGrader | None = None) -> bool:
-    """Whether the answer is right. Raises Refusal for a model-graded item without a grader."""
+def grade(item: Item, answer: str) -> bool:
+    """Whether the answer is right. Raises TypeError for an item that only a model can grade."""
     wanted = item.grade
     if isinstance(wanted, ModelGraded):
-        if model_grader is None:
-            raise _no_grader(item.id)
-        return model_grader(item, answer)
+        raise TypeError(f"{item.id} is graded by a model")
     if isinstance(wanted, Exact):
         return _folded(answer.strip(), wanted.ignore_case) == _folded(wanted.expected.strip(), wanted.ignore_case)
     if isinstance(wanted, Contains):
@@ -159,9 +156,9 @@ def grade(item: Item, answer: str, model_grader: ModelGrader | None = None) -> b
 
 
 def _no_grader(where: str) -> Refusal:
-    because = "no model grader is configured and an ungraded answer is never right"
-    do = "use exact, contains, regex, numeric or json_schema"
-    return Refusal(where, "a grade of kind model_graded", "a kind that grades by itself", because, do)
+    because = "an answer that nobody grades is never right"
+    do = "add the grader's url and model there, or use exact, contains, regex, numeric or json_schema"
+    return Refusal(where, "a grade of kind model_graded", "gates.eval.grader", because, do)
 
 
 def _folded(text: str, ignore_case: bool) -> str:

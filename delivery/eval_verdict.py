@@ -55,6 +55,9 @@ def _without_baseline(measured: EvalMeasurement, score: str, asked: int, numbers
 
 
 def _unmeasured(measured: EvalMeasurement) -> Found:
+    if measured.ungraded:
+        reason = f"{measured.ungraded}, need every answer graded"
+        return Verdict.INCONCLUSIVE, f"{reason}; look at the model of gates.eval.grader, then run `pulumi up` again"
     total, asked, errors = len(measured.asked_for), len(measured.candidate), _errors(measured)
     answered = asked - len(errors)
     if answered < ANSWERED_NEEDED * max(total, 1):

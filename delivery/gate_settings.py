@@ -22,6 +22,14 @@ class WarmupSettings(_GateModel):
     steady_ratio: float = Field(default=1.3, gt=1, description="last rounds' median time to first token against the best round's")
 
 
+class GraderSettings(_GateModel):
+    """Who grades the items of kind `model_graded`: a model behind OpenAI's API, best another one than those compared."""
+
+    url: str = Field(pattern=r"^https?://[^\s]+$", description="up to and with /v1")
+    model: str = Field(min_length=1)
+    max_tokens: int = Field(default=512, ge=1, description="of its reply, thinking included")
+
+
 class EvalSettings(_GateModel):
     """The evaluation gate: an absolute floor, and not worse than the baseline by more than a margin."""
 
@@ -31,3 +39,4 @@ class EvalSettings(_GateModel):
     minimum_score_percent: float = Field(default=80, ge=0, le=100, description="the absolute floor of the candidate's score")
     concurrency: int = Field(default=8, ge=1, le=512, description="requests in flight over both pools together")
     deadline_seconds: float = Field(default=900, gt=0)
+    grader: GraderSettings | None = None

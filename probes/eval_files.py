@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from delivery.eval_set import EvalSet, parse_eval_set
+from delivery.gate_settings import EvalSettings
 from delivery.prompts import Prompt, parse_prompts
 from delivery.refusal import Refusal
 
@@ -15,9 +16,9 @@ def read_prompts(root: Path, path: str) -> Sequence[Prompt]:
     return parse_prompts(_read(root, path, "gates.warmup.prompts"), path)
 
 
-def read_eval_set(root: Path, path: str) -> EvalSet:
+def read_eval_set(root: Path, settings: EvalSettings) -> EvalSet:
     """An evaluation set with its digest. Raises Refusal for a file that can't be read, Refusals for its lines."""
-    return parse_eval_set(_read(root, path, "gates.eval.set"), path)
+    return parse_eval_set(_read(root, settings.set, "gates.eval.set"), settings.set, settings.grader)
 
 
 def _read(root: Path, path: str, named_by: str) -> str:

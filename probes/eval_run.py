@@ -7,10 +7,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import httpx
+
 from delivery.eval_measurement import EvalMeasurement, Outcome
-from delivery.eval_set import EvalSet, Item, ModelGrader, grade
+from delivery.eval_set import EvalSet, Item, ModelGraded, grade
 from delivery.gate_settings import EvalSettings
 from probes.engine_client import EngineClient, EngineError, alive, open_http
+from probes.model_grader import ModelGrader, UngradedError
 from probes.progress import Progress, Say
 
 _ITEM_SECONDS = 60.0
@@ -40,7 +43,7 @@ class EvalRun:
     kept: Mapping[str, str] | None = None
     baseline_expected: bool = False
     key_file: str | os.PathLike[str] | None = None
-    model_grader: ModelGrader | None = None
+    grader: ModelGrader | None = None
     item_seconds: float = _ITEM_SECONDS
 
 
@@ -66,9 +69,17 @@ async def _evaluate(run: EvalRun) -> EvalMeasurement:
     before = await _identities(run)
     live, note = await _live_baseline(run)
     baseline = _Lane(live) if live else None
-    stopped = await _ask_all(run, candidate, baseline, progress)
+    stopped = ungraded = ""
+    outcomes = None
+    try:
+        stopped = await _ask_all(run, candidate, baseline, progress)
+        async with asyncio.timeout(run.settings.deadline_seconds):
+            outcomes, note = await _baseline_outcomes(run, baseline, note)
+    except UngradedError as error:
+        ungraded = str(error)
+    except TimeoutError:
+        ungraded = f"the baseline's kept answers were not graded within {run.settings.deadline_seconds:g} s"
     after = await _identities(run)
-    outcomes, note = _baseline_outcomes(run, baseline, note)
     return EvalMeasurement(
         asked_for=tuple(item.id for item in run.items.items),
         source_of=run.items.source_of,
@@ -79,6 +90,7 @@ async def _evaluate(run: EvalRun) -> EvalMeasurement:
         baseline_expected=run.baseline_expected,
         baseline_note=note,
         stopped=stopped,
+        ungraded=ungraded,
         seconds=progress.seconds,
     )
 
@@ -106,7 +118,9 @@ async def _ask_all(run: EvalRun, candidate: _Lane, baseline: _Lane | None, progr
     try:
         async with asyncio.timeout(run.settings.deadline_seconds):
             while not all(worker.done() for worker in workers):
-                await asyncio.wait(workers, timeout=_POLL_SECONDS)
+                ended, _ = await asyncio.wait(workers, timeout=_POLL_SECONDS)
+                for worker in ended:
+                    worker.result()  # what one could not do ends the run
                 right = sum(outcome.right for outcome in candidate.outcomes.values())
                 asked = len(candidate.outcomes)
                 progress.tell_sometimes(f"{total - queue.qsize()} of {total} asked, candidate {right} of {asked} right")
@@ -116,8 +130,6 @@ async def _ask_all(run: EvalRun, candidate: _Lane, baseline: _Lane | None, progr
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
-    for worker in workers:
-        worker.result()  # a mistake in here must not look like a finished run
     return "the candidate answered nothing any more" if candidate.given_up else ""
 
 
@@ -128,28 +140,40 @@ async def _work(run: EvalRun, queue: asyncio.Queue[tuple[_Lane, Item, str]]) -> 
             lane, item, address = queue.get_nowait()
             if lane.given_up:
                 continue
-            outcome = await _ask(run, EngineClient(address, run.key_file, http), lane.side.model, item)
+            outcome = await _ask(run, http, EngineClient(address, run.key_file, http), lane.side.model, item)
             lane.outcomes[item.id] = outcome
             lane.failed = lane.failed + 1 if outcome.error else 0
             lane.given_up = lane.given_up or lane.failed >= give_up_after
 
 
-async def _ask(run: EvalRun, engine: EngineClient, model: str, item: Item) -> Outcome:
+async def _ask(run: EvalRun, http: httpx.AsyncClient, engine: EngineClient, model: str, item: Item) -> Outcome:
     try:
         answer = await engine.complete(model, item.chat(), item.max_tokens, stream=False, deadline_seconds=run.item_seconds)
     except EngineError as error:
         return Outcome(right=False, error=str(error))
-    return Outcome(right=grade(item, answer.text, run.model_grader), answer=answer.text)
+    return await _graded(run, http, item, answer.text)
 
 
-def _baseline_outcomes(run: EvalRun, lane: _Lane | None, note: str) -> tuple[dict[str, Outcome] | None, str]:
+async def _graded(run: EvalRun, http: httpx.AsyncClient, item: Item, answer: str) -> Outcome:
+    if not isinstance(item.grade, ModelGraded):
+        return Outcome(right=grade(item, answer), answer=answer)
+    assert run.grader is not None, "a set with model-graded items is refused without a grader"
+    return Outcome(right=await run.grader.grade(http, item, answer), answer=answer)
+
+
+async def _baseline_outcomes(run: EvalRun, lane: _Lane | None, note: str) -> tuple[dict[str, Outcome] | None, str]:
     """What the baseline said; where it could not be asked, what it said when it was evaluated itself."""
     outcomes = dict(lane.outcomes) if lane else {}
-    for item in run.items.items:
-        known = outcomes.get(item.id)
-        if (known is None or known.error) and run.kept is not None and item.id in run.kept:
-            answer = run.kept[item.id]
-            outcomes[item.id] = Outcome(right=grade(item, answer, run.model_grader), answer=answer)
+    kept = run.kept or {}
+    due = [item for item in run.items.items if item.id in kept and (item.id not in outcomes or outcomes[item.id].error)]
+    at_once = asyncio.Semaphore(run.settings.concurrency)
+    async with open_http() as http:
+
+        async def graded(item: Item) -> Outcome:
+            async with at_once:
+                return await _graded(run, http, item, kept[item.id])
+
+        outcomes |= dict(zip([item.id for item in due], await asyncio.gather(*map(graded, due)), strict=True))
     if outcomes:
         return outcomes, note
     return None, note or "no release to compare with"

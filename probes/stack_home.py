@@ -106,6 +106,11 @@ class StackHome:
         return self.secrets / "engine-key"
 
     @property
+    def grader_key(self) -> Path:
+        """The key of the model that grades evaluations, only there when one is configured."""
+        return self.secrets / "grader-key"
+
+    @property
     def client_keys(self) -> Path:
         """The keys of clients as JSON (name -> key), only there when some are configured."""
         return self.secrets / "client-keys"

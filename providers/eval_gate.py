@@ -17,6 +17,7 @@ from delivery.receipt import GateName, Verdict
 from probes.answers import load_answers, save_answers
 from probes.eval_files import read_eval_set
 from probes.eval_run import EvalRun, Side, evaluate
+from probes.model_grader import ModelGrader
 from probes.receipts import read_receipt
 from probes.stack_home import StackHome
 from providers.gate import GateInputs, GateProvider
@@ -46,14 +47,14 @@ class EvalGateProvider(GateProvider):
         if cold:
             return GateResult(Verdict.INCONCLUSIVE, cold, 0), wanted.answering()
         settings = EvalSettings.model_validate(wanted.settings)
-        items = read_eval_set(Path.cwd(), settings.set)
+        items = read_eval_set(Path.cwd(), settings)
         answers = wanted.stack_home.answers
         measured = evaluate(
             EvalRun(
                 label=wanted.label, items=items, candidate=Side(wanted.engines, wanted.model), settings=settings, say=say,
                 baseline=Side(wanted.baseline_engines, wanted.model) if wanted.baseline_engines else None,
                 kept=load_answers(answers, wanted.baseline_release, items.digest) if wanted.baseline_release else None,
-                baseline_expected=bool(wanted.baseline_release), key_file=wanted.key_file,
+                baseline_expected=bool(wanted.baseline_release), key_file=wanted.key_file, grader=_grader(wanted, settings),
             )
         )  # fmt: skip
         result = judge_eval(measured, settings)
@@ -61,6 +62,13 @@ class EvalGateProvider(GateProvider):
             kept = {item: outcome.answer for item, outcome in measured.candidate.items() if not outcome.error}
             save_answers(answers, wanted.release, items.digest, kept)
         return result, dict(measured.identities_before)
+
+
+def _grader(wanted: EvalInputs, settings: EvalSettings) -> ModelGrader | None:
+    if settings.grader is None:
+        return None
+    key = wanted.stack_home.grader_key
+    return ModelGrader(settings.grader, key if key.is_file() else None)
 
 
 def _cold(wanted: EvalInputs) -> str:

@@ -23,7 +23,7 @@ SECTIONS: dict[str, tuple[type[BaseModel], set[str]]] = {
     "## Gates": (GatesConfig, set()),
     "## A release file": (Release, set()),
 }
-SECRETS = {"apiKey", "clientKeys"}
+SECRETS = {"apiKey", "clientKeys", "graderKey"}
 """Read by the program as Pulumi secrets; they never reach the schema."""
 
 
