@@ -137,19 +137,20 @@ def _router_image(config: StackConfig) -> str:
 
 
 def spec_of(release: str, engines: tuple[DesiredEngine, ...]) -> str:
-    """Digest of what would restart an engine (release, command, environment), the same for every replica, so that a raised `replicas`
-    changes nothing. "" without engines."""
+    """Digest of what would restart an engine: release, command, environment, and which GPUs each replica has. Without GPUs it is the same
+    for any number of replicas. "" without engines."""
     if not engines:
         return ""
     first = engines[0]
     argv = [part for part in first.command.argv if part != str(first.port)]
     in_network = [engine.ip for engine in engines[:1] if engine.ip]  # a container with another address is another container
-    text = json.dumps([release, argv, _shared(first), *in_network])
+    gpus = [engine.gpus for engine in engines if engine.gpus]
+    text = json.dumps([release, argv, _shared(first), *in_network, *gpus])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _shared(engine: DesiredEngine) -> list[tuple[str, str]]:
-    """The environment without what differs between replicas: which GPUs a replica got of the pool's."""
+    """The environment without what differs between replicas: which GPUs a replica got of the pool's, which `spec_of` adds for all."""
     return sorted((key, value) for key, value in engine.command.environment.items() if key != "CUDA_VISIBLE_DEVICES")
 
 

@@ -118,9 +118,9 @@ def gate_mode(color: Color, shift: Shift, action: PoolAction) -> GateMode:
     return GateMode.ADVISORY if shift.target.of(color) == 0 and not is_taken_back else GateMode.IDLE
 
 
-def moves(before: Sequence[str], after: Sequence[str]) -> bool:
-    """Whether engines change their addresses, and so restart. A pool that only grows or shrinks keeps those that stay."""
-    return not (set(before) <= set(after) or set(after) <= set(before))
+def loses_engines(before: Sequence[str], after: Sequence[str]) -> bool:
+    """Whether an engine goes or changes its address. A pool that only grows keeps all that it has."""
+    return not set(before) <= set(after)
 
 
 def _running(live: LiveService, color: Color) -> tuple[str, ...]:
@@ -132,18 +132,33 @@ def _refuse_change_under_traffic(wish: Wish, color: Color, pool: DesiredPool, li
     running = live.specs.get(color)
     if not carries or not wish.target.of(color) or running in (None, ""):
         return
+    deployed = tuple(live.identities.get(color, ())) or pool.engines
+    if running != pool.spec or set(deployed) != set(pool.engines):
+        raise _change_under_traffic(wish, color, pool, carries, deployed)
+
+
+def _change_under_traffic(wish: Wish, color: Color, pool: DesiredPool, carries: int, deployed: tuple[str, ...]) -> Refusal:
+    """What the change is, for people: addresses and numbers of engines first, since they may be why the spec differs."""
+    path = f"services.{wish.service}.{color}"
     role = "active" if color is wish.active else "canary"
-    if running == pool.spec:
-        deployed = tuple(live.identities.get(color, ()))
-        if not moves(deployed, pool.engines):
-            return
-        raise Refusal(
-            f"services.{wish.service}.{color}", f"other addresses ({pool.engines[0]}…) while {color} carries {carries} %",
+    grows, shrinks = set(deployed) < set(pool.engines), set(deployed) > set(pool.engines)
+    if grows or shrinks:
+        because = (
+            "a new engine would answer clients before any gate measured it" if grows
+            else "what an engine that goes still answers would be cut at the drain's deadline"
+        )  # fmt: skip
+        return Refusal(
+            f"{path}.replicas", f"{len(pool.engines)} while {color} carries {carries} %", f"{len(deployed)} as it was deployed", because,
+            f"give {color.other} {len(pool.engines)} and shift to it, or take {color} to 0 % first",
+        )  # fmt: skip
+    if set(deployed) != set(pool.engines):
+        return Refusal(
+            path, f"other addresses ({pool.engines[0]}…) while {color} carries {carries} %",
             f"those that it was deployed with ({deployed[0]}…)", f"{color} is the {role} color and its engines would have to be restarted",
             "set basePort and enginePort back, or deploy a second stack with the new ones and move the clients",
         )  # fmt: skip
-    raise Refusal(
-        f"services.{wish.service}.{color}", f"another release or engine setting (release {pool.release}) while {color} carries {carries} %",
+    return Refusal(
+        path, f"another release or engine setting (release {pool.release}) while {color} carries {carries} %",
         "the pool as it was deployed", f"{color} is the {role} color and changing it would restart engines that are answering requests",
         f"put the change on {color.other} and shift to it, or take {color} to 0 % first",
     )  # fmt: skip

@@ -13,7 +13,7 @@ from pulumi.dynamic import CreateResult, Resource, UpdateResult
 from delivery.color import Color
 from delivery.desired import DesiredService
 from delivery.in_flight import InFlight, verdict
-from delivery.plan import moves
+from delivery.plan import loses_engines
 from probes.in_flight import pool_in_flight
 from probes.router import RouterUnreachable
 from probes.router_kinds import open_router
@@ -49,10 +49,10 @@ class DrainProvider(Provider):
         return CreateResult(f"{wanted.service}-{wanted.color}", {**wanted.model_dump(mode="json"), "drained": "nothing to drain"})
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Wait for the engines that run now: those of the old inputs. Replicas come and go without it: one that goes drains by itself."""
+        """Wait for the engines that run now: those of the old inputs. A pool that only grows has nothing to wait for."""
         old, wanted = inputs(DrainInputs, _olds), inputs(DrainInputs, _news)
-        restarts = bool(old.spec) and (old.spec != wanted.spec or moves(old.engines, wanted.engines))
-        drained = _drain(old.model_copy(update={"deadline_seconds": wanted.deadline_seconds})) if restarts else "nothing to drain"
+        touched = bool(old.spec) and (old.spec != wanted.spec or loses_engines(old.engines, wanted.engines))
+        drained = _drain(old.model_copy(update={"deadline_seconds": wanted.deadline_seconds})) if touched else "nothing to drain"
         return UpdateResult({**wanted.model_dump(mode="json"), "drained": drained})
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:

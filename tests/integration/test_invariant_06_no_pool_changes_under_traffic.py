@@ -7,7 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from delivery.color import Color, Weights
+from delivery.receipt import GateName
+from delivery.topology import Pool
 from probes import programs
+from probes.receipts import read_receipt
+from probes.router_files import read_topology
 from scripts.stack_driver import StackDriver
 from tests.fakes.live_stack import ALSO_GOOD, GOOD, live, live_stack, must, refused, set_canary
 from tests.fakes.open_stream import OpenStream
@@ -81,14 +85,38 @@ def test_invariant_06_a_change_of_a_weighted_color_is_refused_at_preview_and_pas
     with_open_stream.assert_whole()
 
 
-def test_invariant_06_replicas_raised_and_lowered_under_load_lose_nothing(stack: StackDriver) -> None:
+def test_invariant_06_another_number_of_replicas_of_a_weighted_color_is_refused_at_preview(stack: StackDriver) -> None:
+    before = pids(stack)
+    stack.service()["blue"]["replicas"] = 2
+    words = ("services.chat.blue.replicas: got 2 while blue carries 100 %", "before any gate measured it", "give green 2 and shift to it")
+    refused(stack.preview(), *words)
+    refused(stack.up(), *words)
+    assert [len(pool.engines) for pool in pools(stack)] == [1, 1]
+    assert pids(stack) == before
+    del stack.service()["blue"]["replicas"]
+
+
+def test_invariant_06_a_pool_grows_at_weight_0_is_measured_whole_and_shrinks_there_and_nothing_is_lost(stack: StackDriver) -> None:
     before = pids(stack)
     load = LoadSettings(url=f"http://127.0.0.1:{stack.config['basePort']}", model="sorter", rate=30, stream_tokens=200)
     with BackgroundLoad(load) as running:
         running.wait_for(30)
-        for replicas in (2, 1):
-            stack.service()["blue"]["replicas"] = replicas
-            must(stack.up())
-            assert pids(stack) == before
+        stack.service()["green"]["replicas"] = 2
+        must(set_canary(stack, 25))
+        warmup = read_receipt(stack.home.path, "chat", Color.GREEN, GateName.WARMUP)
+        assert warmup is not None
+        assert {identity.partition("@")[0] for identity in warmup.engines} == set(pools(stack)[1].engines)
+        stack.service()["green"]["replicas"] = 1
+        must(set_canary(stack, 0))
+        assert [len(pool.engines) for pool in pools(stack)] == [1, 1]
+        assert pids(stack) == before
         summary = running.stop()
     assert summary.clean, summary
+    assert summary.by_color.get("green"), summary
+
+
+def pools(stack: StackDriver) -> list[Pool]:
+    """Blue and green as the router knows them."""
+    route = read_topology(stack.home.path).service("chat")
+    assert route is not None
+    return [pool for color in Color if (pool := route.pool(color))]

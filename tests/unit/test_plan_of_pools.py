@@ -6,7 +6,9 @@ import pytest
 
 from delivery.color import Color, Weights
 from delivery.coverage import GateMode
-from delivery.plan import DesiredPool, LiveService, PoolAction, ServicePlan, moves, plan_service
+from delivery.desired import DesiredEngine, spec_of
+from delivery.engine_args import EngineCommand
+from delivery.plan import DesiredPool, LiveService, PoolAction, ServicePlan, loses_engines, plan_service
 from delivery.receipt import GateName
 from delivery.refusal import Refusal
 from delivery.shift import Wish
@@ -16,12 +18,15 @@ BLUE, GREEN = Color.BLUE, Color.GREEN
 DEPLOYED = {BLUE: DesiredPool("b", "spec-b", ("h:1",)), GREEN: DesiredPool("g", "spec-g", ("h:51",))}
 
 
-def plan(before: Weights, after: Weights, changes: dict[Color, DesiredPool] | None = None) -> ServicePlan:
+def plan(
+    before: Weights, after: Weights, changes: dict[Color, DesiredPool] | None = None, deployed: dict[Color, DesiredPool] | None = None
+) -> ServicePlan:
     """From a deployed service with these weights to others, with other pools where changes say so."""
-    identities = {color: {engine: f"{engine}@1.00" for engine in pool.engines} for color, pool in DEPLOYED.items()}
-    specs = {color: pool.spec for color, pool in DEPLOYED.items()}
+    running = DEPLOYED | (deployed or {})
+    identities = {color: {engine: f"{engine}@1.00" for engine in pool.engines} for color, pool in running.items()}
+    specs = {color: pool.spec for color, pool in running.items()}
     live = LiveService(True, before, SplitRecord(weights=before, active=BLUE), specs, identities, {})
-    pools = DEPLOYED | (changes or {})
+    pools = running | (changes or {})
     wish = Wish("chat", BLUE, after, (25, 100), {color: pool.release for color, pool in pools.items()})
     return plan_service(wish, pools, {GateName.WARMUP: "", GateName.EVAL: "items"}, live)
 
@@ -45,12 +50,48 @@ def test_other_ports_of_a_weighted_color_are_refused() -> None:
         plan(Weights(100, 0), Weights(100, 0), {BLUE: DesiredPool("b", "spec-b", ("h:9",))})
 
 
-def test_a_weighted_pool_may_grow_and_shrink() -> None:
-    grown = {BLUE: DesiredPool("b", "spec-b", ("h:1", "h:2"))}
-    planned = plan(Weights(100, 0), Weights(100, 0), grown).pool(BLUE)
+TWO = DesiredPool("x", "spec-x", ("h:1", "h:2"))
+ONE = DesiredPool("x", "spec-x", ("h:1",))
+
+
+@pytest.mark.parametrize("spec", ["spec-x", "spec-of-other-gpus"])
+def test_a_weighted_pool_does_not_grow_because_nothing_measured_the_new_engine(spec: str) -> None:
+    grown = DesiredPool("x", spec, TWO.engines)
+    words = r"blue.replicas: got 2 while blue carries 75 %, need 1 as it was deployed because a new engine .* before any gate measured it"
+    with pytest.raises(Refusal, match=f"{words}; give green 2 and shift to it, or take blue to 0 % first"):
+        plan(Weights(75, 25), Weights(25, 75), {BLUE: grown}, {BLUE: ONE})
+
+
+def test_a_weighted_pool_does_not_shrink_because_the_engine_that_goes_still_answers() -> None:
+    with pytest.raises(Refusal, match=r"green.replicas: got 1 while green carries 25 %, need 2 as it was deployed because .* would be cut"):
+        plan(Weights(75, 25), Weights(75, 25), {GREEN: ONE}, {GREEN: TWO})
+
+
+@pytest.mark.parametrize(("before", "after"), [(ONE, TWO), (TWO, ONE)])
+@pytest.mark.parametrize("weights", [(Weights(100, 0), Weights(75, 25)), (Weights(75, 25), Weights(100, 0))])
+def test_a_pool_grows_and_shrinks_in_the_up_that_raises_it_from_0_or_takes_it_there(
+    weights: tuple[Weights, Weights], before: DesiredPool, after: DesiredPool
+) -> None:
+    planned = plan(*weights, {GREEN: after}, {GREEN: before}).pool(GREEN)
     assert planned is not None
-    assert planned.action is PoolAction.KEEP
-    assert (moves(("h:1", "h:2"), ("h:1",)), moves(("h:1",), ("h:1", "h:2")), moves(("h:1",), ("h:2",))) == (False, False, True)
+    assert (planned.action, planned.engines) == (PoolAction.KEEP, len(after.engines))
+
+
+def test_only_a_pool_that_grows_keeps_all_its_engines() -> None:
+    assert not loses_engines(ONE.engines, TWO.engines)
+    assert loses_engines(TWO.engines, ONE.engines)
+    assert loses_engines(ONE.engines, ("h:2",))
+
+
+def engine(gpus: tuple[int, ...], port: int = 9620) -> DesiredEngine:
+    """A simulated engine that was given these GPUs."""
+    return DesiredEngine(f"chat-blue-{port}", "127.0.0.1", port, EngineCommand(("simulator", "--port", str(port)), {}), gpus)
+
+
+def test_an_engine_on_another_gpu_is_another_pool_and_one_more_without_gpus_is_not() -> None:
+    pools = [(engine((0,)),), (engine((1,)),), (engine((0,)), engine((1,), 9621)), (engine((0,)), engine((2,), 9621))]
+    assert len({spec_of("b", pool) for pool in pools}) == len(pools)
+    assert spec_of("b", (engine(()),)) == spec_of("b", (engine(()), engine((), 9621)))
 
 
 def test_a_color_that_is_taken_back_may_change_and_is_measured_only_then() -> None:
