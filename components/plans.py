@@ -13,10 +13,11 @@ from components.settings import Settings
 from delivery.desired import DesiredService
 from delivery.gpus import gpu_uses
 from delivery.plan import LiveService, ServicePlan, plan_service
-from delivery.plan_text import gpu_lines, plan_lines
+from delivery.plan_text import gpu_lines, orphan_warning, plan_lines
 from delivery.receipt import Receipt
 from delivery.refusal import Refusal, Refusals
 from delivery.shift import Wish
+from probes import supervisor
 from probes.router_kinds import open_router
 from probes.world import read_service
 
@@ -38,6 +39,8 @@ def make_plans(settings: Settings) -> dict[str, ServicePlan]:
     if refusals:
         raise Refusals(refusals)
     pulumi.log.info("\n".join(["Plan", *lines, *gpu_lines(_gpus(settings))]))
+    if orphans := supervisor.orphans(settings.home):
+        pulumi.log.warn(orphan_warning(orphans))
     return plans
 
 

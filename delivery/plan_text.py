@@ -25,6 +25,14 @@ def gpu_lines(uses: Mapping[int, Sequence[tuple[str, float]]]) -> list[str]:
     ]
 
 
+def orphan_warning(programs: Sequence[str]) -> str:
+    """What an `up` does to programs whose supervisord is dead, for whoever chooses its moment."""
+    return (
+        f"supervisord is dead: `pulumi up` ends {', '.join(programs)} and starts them again, because a new one can't adopt them; requests "
+        "in flight are cut and clients get no answer until the engines have loaded. Until then they go on answering: choose the moment"
+    )
+
+
 def _weights(plan: ServicePlan) -> str:
     shift = plan.shift
     if not plan.reachable:

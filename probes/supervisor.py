@@ -47,6 +47,13 @@ def daemon_pid(home: StackHome) -> int | None:
     return None
 
 
+def orphans(home: StackHome) -> tuple[str, ...]:
+    """The programs that a dead supervisord left running and `start` would end. None while one lives, answering or not."""
+    if running(home) or not home.supervisor_conf.is_file() or daemon_pid(home) is not None:
+        return ()
+    return tuple(sorted(set(own_processes.find(home.path).values())))
+
+
 @contextlib.contextmanager
 def changing(home: StackHome) -> Iterator[None]:
     """Held while a daemon is started or programs are added or removed: one at a time, over threads and processes."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from delivery.color import Color, Weights
-from probes import own_processes, programs
+from probes import own_processes, programs, supervisor
 from probes.ports import listeners
 from probes.supervisor_rpc import call
 from scripts.stack_driver import StackDriver
@@ -64,6 +66,23 @@ def test_weights_changed_by_hand_show_and_the_next_up_brings_them_back(stack: St
     until(lambda: live(stack) == ALL_BLUE, "the router has other weights")
     assert not stack.preview("--expect-no-changes").ok
     must(stack.up())
+    assert live(stack) == ALL_GREEN
+
+
+def test_a_dead_supervisord_is_announced_with_what_the_next_up_restarts(stack: StackDriver) -> None:
+    warning = "supervisord is dead: `pulumi up` ends chat-blue-0, chat-green-0, router and starts them again"
+    daemon = supervisor.daemon_pid(stack.home)
+    assert daemon is not None
+    assert warning not in must(stack.preview()).output
+    before = own_processes.find(stack.home.path)
+    os.kill(daemon, signal.SIGKILL)
+    until(lambda: supervisor.daemon_pid(stack.home) is None, "the daemon is gone")
+    assert warning in must(stack.preview()).output
+    assert own_processes.find(stack.home.path) == {pid: name for pid, name in before.items() if pid != daemon}
+    assert live(stack) == ALL_GREEN
+    must(stack.up())
+    until(lambda: set(own_processes.find(stack.home.path).values()) == set(before.values()), "everything runs again")
+    assert warning not in must(stack.up()).output
     assert live(stack) == ALL_GREEN
 
 

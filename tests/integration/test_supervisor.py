@@ -189,10 +189,12 @@ def test_after_a_killed_daemon_its_programs_are_replaced_and_only_they_end(home:
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env={"HOME": str(home.path)})
     daemon = supervisor.daemon_pid(home)
     assert daemon is not None
+    assert supervisor.orphans(home) == ()
     os.kill(daemon, signal.SIGKILL)
     until(lambda: not alive(daemon))
     try:
         assert alive(orphan)
+        assert supervisor.orphans(home) == ("chat-blue-0",)
         here = {"home": str(home.path)}
         assert SupervisorProvider().diff("x", here, here).changes is True
         assert provider.diff("chat-blue-0", outs, process(home, port)).changes is True
