@@ -69,7 +69,7 @@ def load_settings(root: Path) -> Settings:
     services = {name: _desired(root, config, name) for name in sorted(config.services)}
     sets = {name: _sets(root, service) for name, service in sorted(config.services.items())}
     home = home_of(root, pulumi.get_stack())
-    client_keys = read_client_keys()
+    client_keys = read_client_keys(root)
     if unkeyed := limit_refusals(config, keyed=client_keys is not None):
         raise Refusals(unkeyed)
     topology = desired_topology(config, services, _tls(root, config), keyed=client_keys is not None)

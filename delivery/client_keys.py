@@ -21,15 +21,16 @@ MAX_CLIENTS = 10_000
 _SET = "pulumi config set --secret --path 'verdigris:clientKeys.alice' \"sk-$(openssl rand -hex 16)\""
 
 
-def parse_client_keys(text: str, *, is_secret: bool) -> dict[str, str]:
-    """Names and keys from the value of `verdigris:clientKeys`. Raises Refusals; `is_secret` says whether Pulumi keeps it as a secret."""
+def parse_client_keys(text: str, *, is_secret: bool, plain: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Names and keys from the value of `verdigris:clientKeys`. Raises Refusals; `is_secret` says whether Pulumi keeps it as a secret,
+    which it does for the whole map once one key is encrypted: `plain` are the entries that the stack's file shows to its readers."""
     if not is_secret:
         got, because = "plain text in the stack's file", "whoever reads the file could use the keys"
         raise Refusals([Refusal(FIELD, got, "secrets", because, f"replace the keys and run: {_SET}")])
     value = _parsed(text)
     if not isinstance(value, dict) or not value:
         raise Refusals([Refusal(FIELD, "no map of keys", "a name and a key for each client", "without any nobody gets in", f"run: {_SET}")])
-    broken = list(_mistakes(value))
+    broken = [*_mistakes(value), *_readable(value, plain or {})]
     if broken:
         raise Refusals(broken)
     return dict(value)
@@ -65,6 +66,14 @@ def _mistakes(keys: Mapping[str, object]) -> Iterator[Refusal]:
         elif times[key] > 1:
             because = "the router couldn't tell which of them it is"
             yield Refusal(path, "a key that another client has too", "a key of its own", because, _advice(name))
+
+
+def _readable(keys: Mapping[str, object], plain: Mapping[str, str]) -> Iterator[Refusal]:
+    """Keys that stand in the stack's file as they are. Another text than the key's is of another file than the one that was used."""
+    for name in sorted(keys.keys() & plain.keys()):
+        if plain[name] == str(keys[name]):
+            got, because = "plain text in the stack's file (not shown)", "whoever reads the file could use the key"
+            yield Refusal(f"{FIELD}.{name}", got, "a secret as the others are", because, f"give {name} a new key, {_advice(name)}")
 
 
 def _advice(name: str) -> str:

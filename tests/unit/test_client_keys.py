@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 
 from delivery.client_keys import limit_refusals, parse_client_keys
 from delivery.config import parse_config
 from delivery.desired import model_refusals
 from delivery.refusal import Refusals
+from probes.stack_file import plain_entries
 from tests.unit.config_cases import changed
 
 ALICE, BOB = "sk-alice-0123456789", "sk-bob-0123456789ab"
@@ -51,6 +54,33 @@ def test_keys_in_plain_text_are_refused() -> None:
     text = refusal_of({"alice": ALICE}, is_secret=False)
     assert "plain text in the stack's file, need secrets" in text
     assert ALICE not in text
+
+
+def plain_in(folder: Path, config: object) -> dict[str, str]:
+    (folder / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
+    return plain_entries(folder, "dev", "verdigris:clientKeys")
+
+
+def test_a_plain_key_among_encrypted_ones_is_refused_by_its_client_and_not_shown(tmp_path: Path) -> None:
+    plain = plain_in(tmp_path, {"verdigris:clientKeys": {"alice": {"secure": "v1:abc"}, "bob": BOB}})
+    assert plain == {"bob": BOB}
+    with pytest.raises(Refusals) as caught:
+        parse_client_keys(json.dumps({"alice": ALICE, "bob": BOB}), is_secret=True, plain=plain)
+    (refusal,) = map(str, caught.value.refusals)
+    assert refusal.startswith("clientKeys.bob: got plain text in the stack's file (not shown), need a secret as the others are because")
+    assert "give bob a new key, run: pulumi config set --secret --path 'verdigris:clientKeys.bob'" in refusal
+    assert not {ALICE, BOB} & set(refusal.split())
+
+
+def test_the_file_of_another_stack_s_keys_is_no_evidence(tmp_path: Path) -> None:
+    plain = plain_in(tmp_path, {"verdigris:clientKeys": {"bob": ALICE, "carol": BOB}})
+    assert parse_client_keys(json.dumps({"bob": BOB}), is_secret=True, plain=plain) == {"bob": BOB}
+
+
+@pytest.mark.parametrize("config", [None, [], {}, {"verdigris:clientKeys": None}, {"verdigris:clientKeys": {"secure": "v1:abc"}}])
+def test_a_stack_file_without_plain_keys_has_none(tmp_path: Path, config: object) -> None:
+    assert plain_in(tmp_path, config) == {}
+    assert plain_entries(tmp_path, "another", "verdigris:clientKeys") == {}
 
 
 def test_a_limit_needs_keys_to_count_by() -> None:
