@@ -85,13 +85,16 @@ class TrafficSplitProvider(Provider):
             old.stack_home.split_record(old.service).unlink(missing_ok=True)
 
     def changed(self, _olds: dict[str, Any], _wanted: SplitInputs) -> bool:
-        """Whether the router, or the record of the last shift, is not what is wanted."""
+        """Whether the router, the record of the last shift, or what the state remembers is not what is wanted. The state is behind where a
+        shift outlived the `up` that began it."""
         try:
             live = _wanted.router().live_weights(_wanted.service)
             record = read_record(_wanted.stack_home.path, _wanted.service)
         except (RouterUnreachable, Refusal):
             return True
-        return live != _wanted.target or record.journal is not None or record.active is not _wanted.active or record.weights != live
+        is_behind = _olds.get("weights") != _by_color(_wanted.target)
+        is_open = record.journal is not None
+        return is_behind or is_open or live != _wanted.target or record.active is not _wanted.active or record.weights != live
 
     def present(self, _props: dict[str, Any]) -> dict[str, Any] | None:
         """The live weights; unknown while the router is down."""
@@ -112,7 +115,10 @@ def _shift(wanted: SplitInputs) -> dict[str, Any]:
     except ShiftFailed as failure:
         raise refused(str(failure)) from None
     except BlockingIOError:
-        raise refused(f"services.{wanted.service}: got another `up` amid a shift, need one at a time; wait for it to end") from None
+        raise refused(
+            f"services.{wanted.service}: got another `up` amid a shift, need one at a time because each proves its own weights; wait for "
+            "it to end and run `pulumi up` again (a killed one still ends its shift: a minute at most, as a rule)"
+        ) from None
     observed = {color.value: proof.observed.get(color, 0) for color in Color}
     say(f"{wanted.service}: {proof.before or 'no weights'} -> {proof.weights}, proven by {sum(observed.values())} probes: {observed}")
     return {**wanted.model_dump(mode="json"), "weights": _by_color(proof.weights), "observed": observed}

@@ -149,3 +149,20 @@ def test_invariant_04_a_writer_outside_pulumis_lock_meets_the_lock_of_the_servic
         assert live(stack) == ALL_BLUE
     must(stack.up())
     assert live(stack) == CANARY
+
+
+def test_invariant_04_a_shift_that_outlives_its_killed_up_is_met_with_advice_and_then_known_to_the_next(stack: StackDriver) -> None:
+    stack.service()["proof"] = {"probes": MANY_PROBES}
+    stack.service()["canaryWeight"] = 25
+    up = stack.start_up()
+    until(lambda: live(stack) == CANARY, "the weights are written")
+    os.killpg(up.pid, signal.SIGKILL)  # the provider has a process group of its own
+    up.wait()
+    meeting = stack.up()
+    if not meeting.ok:
+        refused(meeting, "got another `up` amid a shift", "wait for it to end and run `pulumi up` again")
+    until(lambda: is_closed(stack), "the shift is through")
+    must(stack.up())
+    assert live(stack) == CANARY
+    assert stack.outputs()["weights"] == {"chat": {"blue": 75, "green": 25}}
+    must(stack.up("--expect-no-changes"))
