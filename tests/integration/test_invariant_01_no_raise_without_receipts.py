@@ -98,6 +98,16 @@ def test_invariant_01_a_receipt_of_another_evaluation_set_does_not_hold(stack: S
     assert live(stack) == MORE
 
 
+def test_invariant_01_a_raise_from_0_that_targets_the_split_alone_moves_nothing_and_a_rollback_may_be_targeted(stack: StackDriver) -> None:
+    must(up_of_the_split(stack, 0))
+    assert live(stack) == ALL_BLUE
+    must(stack.up())
+    refused(up_of_the_split(stack, 25), "Duplicate resource URN")
+    assert live(stack) == ALL_BLUE
+    assert "measured already: pass" in must(stack.up()).output
+    assert live(stack) == CANARY
+
+
 def test_invariant_01_a_bad_release_is_refused_by_the_evaluation_with_its_numbers(stack: StackDriver) -> None:
     must(set_canary(stack, 0))
     stack.service()["green"] = {"release": BAD}
