@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+import re
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
 
@@ -25,9 +27,16 @@ class WarmupSettings(_GateModel):
 class GraderSettings(_GateModel):
     """Who grades the items of kind `model_graded`: a model behind OpenAI's API, best another one than those compared."""
 
-    url: str = Field(pattern=r"^https?://[^\s]+$", description="up to and with /v1")
+    url: str = Field(description="up to and with /v1")
     model: str = Field(min_length=1)
     max_tokens: int = Field(default=512, ge=1, description="of its reply, thinking included")
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
+            raise ValueError("an address that begins with http:// or https://")
+        return url
 
 
 class EvalSettings(_GateModel):

@@ -16,7 +16,7 @@ from delivery.color import Color, Weights
 from delivery.config import StackConfig, Standby, Target, parse_config
 from delivery.config_errors import suggestion
 from delivery.field_notes import CONFIG_NOTES, RELEASE_NOTES
-from delivery.gate_settings import EvalSettings, WarmupSettings
+from delivery.gate_settings import EvalSettings, GraderSettings, WarmupSettings
 from delivery.refusal import Refusals
 from delivery.release import Release
 from tests.unit.config_cases import VALID
@@ -70,7 +70,7 @@ def test_parsing_leaves_the_raw_values_as_they_were() -> None:
     assert raw == VALID
 
 
-@pytest.mark.parametrize("model", [StackConfig, WarmupSettings, EvalSettings, Release])
+@pytest.mark.parametrize("model", [StackConfig, WarmupSettings, EvalSettings, GraderSettings, Release])
 def test_every_field_has_a_reason_and_an_example(model: type[BaseModel]) -> None:
     notes = RELEASE_NOTES if model is Release else CONFIG_NOTES
     assert {field.alias for field in model.model_fields.values()} <= set(notes)
