@@ -22,7 +22,8 @@ CACHE = "/cache"
 """Where the volume with models from the Hugging Face hub is mounted."""
 
 KEY_FILE = "/run/secrets/engine-key"
-_READ_KEY = f'export VLLM_API_KEY; VLLM_API_KEY="$(cat {KEY_FILE})" || exit 1; exec "$@"'
+# With nothing but the shell: an image need not have `cat`. `read` says no to a last line without an end, and has read it.
+_READ_KEY = f'IFS= read -r VLLM_API_KEY <{KEY_FILE} || [ -n "$VLLM_API_KEY" ] || exit 1; export VLLM_API_KEY; exec "$@"'
 
 VLLM_SHARED_MEMORY_MIB = 8192
 """Workers of a tensor parallel engine talk through it; Docker's own 64 MiB end in a bus error."""
