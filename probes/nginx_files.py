@@ -16,6 +16,7 @@ from delivery.nginx_config import MAIN_FILE, SERVICES_FOLDER, check_command, ngi
 from delivery.nginx_service import weights_in_http_text
 from delivery.refusal import Refusal
 from delivery.topology import Topology
+from probes.atomic_file import naming
 from probes.nginx_process import check_in_container, find_master
 from probes.router_text import PRIVATE, write_if_changed
 
@@ -71,9 +72,11 @@ def _check(folder: Path, texts: Mapping[str, str], topology: Topology) -> None:
     with tempfile.TemporaryDirectory(prefix=".check-", dir=folder) as aside:
         (Path(aside) / SERVICES_FOLDER).mkdir()
         for name, text in texts.items():
-            path = Path(aside) / name
-            path.touch(PRIVATE)
-            path.write_text(text, encoding="utf-8")
+            try:
+                (Path(aside) / name).touch(PRIVATE)
+                (Path(aside) / name).write_text(text, encoding="utf-8")
+            except OSError as error:
+                raise naming(error, folder / name) from error
         command = check_in_container(folder, aside, topology) if _only_in_container(topology) else check_command(str(nginx_binary()), aside)
         checked = subprocess.run(command, capture_output=True, text=True, timeout=CHECK_SECONDS, check=False)
     if checked.returncode != 0:

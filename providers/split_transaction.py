@@ -151,7 +151,9 @@ def _restore(world: SplitWorld, record: SplitRecord, shift: Shift, failure: Base
     """Bring back the weights from before and say what is live. An interruption passes on as it is."""
     kept = _bring_back(world, record, shift)
     if isinstance(failure, OSError):
-        raise ShiftFailed(f"got {failure}, need a router that takes the weights {shift.target}. {kept}") from failure
+        raise ShiftFailed(
+            f"got {failure}, need a router that takes the weights {shift.target}; mend that and run `pulumi up` again. {kept}"
+        ) from failure
     if isinstance(failure, ShiftFailed):
         raise ShiftFailed(f"{failure}. {kept}") from failure
 

@@ -78,7 +78,7 @@ def test_invariant_12_a_full_disk_leaves_every_file_as_it_was_and_nothing_beside
         write(1)
     before = texts(disk.folder)
     with disk.full():
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match=f"No space left on device: '{disk.folder}"):
             every[writer](2)
         assert texts(disk.folder) == before
     every[writer](2)
