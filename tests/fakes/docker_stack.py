@@ -7,16 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from delivery.color import Weights
 from scripts.private_docker import PrivateDocker
 from scripts.stack_driver import ROOT, StackDriver
-from tests.fakes.live_stack import chat_config, free_base_port
+from tests.fakes.live_stack import ALSO_GOOD, chat_config, free_base_port, live, must, set_canary
+from tests.fakes.stack_faults import SmallDisk, small_disk
+
+ALL_BLUE = Weights(100, 0)
 
 
 @contextlib.contextmanager
-def docker_stack(folder: Path, engine: PrivateDocker, kind: str, name: str, **service: Any) -> Iterator[StackDriver]:
+def docker_stack(
+    folder: Path, engine: PrivateDocker, kind: str, name: str, *, secrets: dict[str, str] | None = None, **service: Any
+) -> Iterator[StackDriver]:
     """A stack that was made and not yet deployed. It is destroyed afterwards, and nothing of it may be left."""
     config = chat_config(free_base_port(), **service) | {"target": "docker", "docker": {"host": engine.host}, "router": {"kind": kind}}
-    stack = StackDriver(name, folder, config)
+    stack = StackDriver(name, folder, config, secrets or {})
     stack.init()
     try:
         yield stack
@@ -25,7 +31,35 @@ def docker_stack(folder: Path, engine: PrivateDocker, kind: str, name: str, **se
         gone = stack.destroy()
     assert gone.ok, gone.output
     assert leftovers(engine, name) == []
-    assert not stack.home.router.exists()
+    assert not list(stack.home.router.glob("*"))  # the folder itself stays while it is a file system of its own
+
+
+@contextlib.contextmanager
+def rollout_stack(folder: Path, engine: PrivateDocker, kind: str) -> Iterator[tuple[StackDriver, SmallDisk]]:
+    """A stack that was deployed, all on blue, and the file system of its own on which its router's files are."""
+    with (
+        small_disk(folder / "home" / kind / "router", 4096) as disk,
+        docker_stack(folder, engine, kind, kind, steps=[50, 100]) as stack,
+    ):
+        stack.service()["gates"]["warmup"]["deadlineSeconds"] = 30
+        must(stack.up())
+        yield stack, disk
+
+
+def all_blue(stack: StackDriver) -> StackDriver:
+    """The stack with all on blue, whatever runs on green."""
+    if live(stack) != ALL_BLUE:
+        must(set_canary(stack, 0))
+    return stack
+
+
+def as_deployed(stack: StackDriver) -> StackDriver:
+    """The stack with all on blue and the usual release on green, whatever a test before left of it."""
+    all_blue(stack)
+    if (stack.service()["green"]["release"], stack.service()["canaryWeight"]) != (ALSO_GOOD, 0):
+        stack.service()["green"]["release"] = ALSO_GOOD
+        must(set_canary(stack, 0))
+    return stack
 
 
 def leftovers(engine: PrivateDocker, name: str) -> list[str]:

@@ -8,6 +8,9 @@ import pytest
 
 from scripts.make_images import make_all
 from scripts.private_docker import PrivateDocker, private_docker
+from scripts.stack_driver import StackDriver
+from tests.fakes.docker_stack import rollout_stack
+from tests.fakes.stack_faults import SmallDisk
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +19,10 @@ def engine() -> Iterator[PrivateDocker]:
     with private_docker() as running:
         make_all(running.host)
         yield running
+
+
+@pytest.fixture(scope="session")
+def envoy(tmp_path_factory: pytest.TempPathFactory, engine: PrivateDocker) -> Iterator[tuple[StackDriver, SmallDisk]]:
+    """One stack for all tests that leave it as they like: each begins with what it needs."""
+    with rollout_stack(tmp_path_factory.mktemp("envoy"), engine, "envoy") as deployed:
+        yield deployed

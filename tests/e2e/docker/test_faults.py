@@ -5,48 +5,33 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from delivery.color import Weights
 from scripts.private_docker import PrivateDocker
 from scripts.stack_driver import StackDriver
-from tests.fakes.docker_stack import container, docker_stack, pid_of, release_file
-from tests.fakes.live_stack import ALSO_GOOD, live, must, refused, set_canary
-from tests.fakes.stack_faults import until
+from tests.fakes.docker_stack import ALL_BLUE, all_blue, as_deployed, container, pid_of, release_file
+from tests.fakes.live_stack import live, must, refused, set_canary
+from tests.fakes.stack_faults import SmallDisk, until
 from traffic.background import BackgroundLoad
 from traffic.settings import LoadSettings
 
 pytestmark = pytest.mark.timeout(600)
-ALL_BLUE, HALF = Weights(100, 0), Weights(50, 50)
+HALF = Weights(50, 50)
 GREEN = "chat-green-0"
 
 
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory, engine: PrivateDocker) -> Iterator[StackDriver]:
-    """One stack for all tests of this module."""
-    with docker_stack(tmp_path_factory.mktemp("faults"), engine, "envoy", "faults", steps=[50, 100]) as stack:
-        stack.service()["gates"]["warmup"]["deadlineSeconds"] = 30
-        must(stack.up())
-        yield stack
-
-
 @pytest.fixture
-def all_blue(deployed: StackDriver) -> StackDriver:
+def blue(envoy: tuple[StackDriver, SmallDisk]) -> StackDriver:
     """All on blue, whatever runs on green."""
-    if live(deployed) != ALL_BLUE:
-        must(set_canary(deployed, 0))
-    return deployed
+    return all_blue(envoy[0])
 
 
 @pytest.fixture
-def stack(all_blue: StackDriver) -> StackDriver:
+def stack(envoy: tuple[StackDriver, SmallDisk]) -> StackDriver:
     """All on blue, with the usual release on green."""
-    if (all_blue.service()["green"]["release"], all_blue.service()["canaryWeight"]) != (ALSO_GOOD, 0):
-        all_blue.service()["green"]["release"] = ALSO_GOOD
-        must(set_canary(all_blue, 0))
-    return all_blue
+    return as_deployed(envoy[0])
 
 
 def plain_load(stack: StackDriver) -> BackgroundLoad:
@@ -69,19 +54,19 @@ def test_a_container_that_dies_at_half_fails_no_request_and_docker_starts_it_aga
     assert live(stack) == HALF
 
 
-def test_an_image_that_does_not_exist_is_named_and_the_weights_stay(all_blue: StackDriver) -> None:
-    stack = all_blue
+def test_an_image_that_does_not_exist_is_named_and_the_weights_stay(blue: StackDriver) -> None:
+    stack = blue
     with release_file("no-image", image="verdigris/no-such-image:1") as release:
         stack.service()["green"]["release"] = release
         refused(stack.up(), "verdigris/no-such-image:1", GREEN)
         assert live(stack) == ALL_BLUE
 
 
-def test_a_health_check_that_never_passes_is_waited_for_only_so_long_and_blocks_only_that_color(all_blue: StackDriver) -> None:
-    stack = all_blue
+def test_a_health_check_that_never_passes_is_waited_for_only_so_long_and_blocks_only_that_color(blue: StackDriver) -> None:
+    stack = blue
     with release_file("never-ready", args="{startup-seconds: 86400}") as release:
         stack.service()["green"]["release"] = release
-        stack.service()["gates"]["warmup"]["deadlineSeconds"] = 10
+        stack.service()["gates"]["warmup"]["deadlineSeconds"] = 5
         ran = must(stack.up())
         assert "warning: chat/green: warmup" in ran.output
         stack.service()["canaryWeight"] = 50
@@ -90,14 +75,14 @@ def test_a_health_check_that_never_passes_is_waited_for_only_so_long_and_blocks_
         stack.service()["gates"]["warmup"]["deadlineSeconds"] = 30
 
 
-def test_an_engine_that_keeps_ending_ends_the_wait_with_its_last_words(all_blue: StackDriver) -> None:
+def test_an_engine_that_keeps_ending_ends_the_wait_with_its_last_words(blue: StackDriver) -> None:
     with release_file("bad-value", args="{token-ms: never}") as release:
-        all_blue.service()["green"]["release"] = release
-        all_blue.service()["canaryWeight"] = 0
-        output = must(all_blue.up()).output
+        blue.service()["green"]["release"] = release
+        blue.service()["canaryWeight"] = 0
+        output = must(blue.up()).output
         assert "chat-green-0 keeps ending" in output, output
         assert "never" in output
-        assert live(all_blue) == ALL_BLUE
+        assert live(blue) == ALL_BLUE
 
 
 def test_a_container_removed_and_weights_edited_by_hand_are_shown_by_refresh_and_repaired(
