@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from delivery.envoy_names import (
-    ACCESS_LOG,
     BOOTSTRAP_FILE,
     CLUSTERS_FILE,
     LISTENERS_FILE,
@@ -18,7 +17,7 @@ from delivery.envoy_names import (
 )  # fmt: skip
 from delivery.topology import Topology
 
-__all__ = ["ACCESS_LOG", "ADMIN_HOST", "BOOTSTRAP_FILE", "CLUSTERS_FILE", "LISTENERS_FILE", "METADATA", "ROUTES_FILE", "STAT_PREFIX",
+__all__ = ["ADMIN_HOST", "BOOTSTRAP_FILE", "CLUSTERS_FILE", "LISTENERS_FILE", "METADATA", "ROUTES_FILE", "STAT_PREFIX",
            "binds", "bootstrap_config", "command"]  # fmt: skip
 
 ADMIN_HOST = "127.0.0.1"

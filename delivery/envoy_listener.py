@@ -11,7 +11,6 @@ from typing import Any
 from delivery import client_api as api
 from delivery.envoy_gateway import gateway_filters
 from delivery.envoy_names import (
-    ACCESS_LOG,
     LONGEST_PAUSE,
     METADATA,
     ROUTES_FILE,
@@ -26,7 +25,7 @@ from delivery.topology import Topology
 _LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
 _HCM = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
-_FILE_LOG = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
+_STDOUT_LOG = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
 _TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
 _EARLY = "type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
 
@@ -95,7 +94,7 @@ def _connection_manager(topology: Topology, folder: str) -> dict[str, Any]:
         "merge_slashes": True,
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
         "server_header_transformation": "PASS_THROUGH",
-        "access_log": [{"name": "file", "typed_config": _access_log(folder)}],
+        "access_log": [{"name": "stdout", "typed_config": _access_log()}],
         "local_reply_config": {"mappers": [*_refusals(topology), _engines_unavailable()]},
     }
 
@@ -105,8 +104,9 @@ def _without_client_name() -> dict[str, Any]:
     return {"@type": _EARLY, "mutations": [{"remove": api.CLIENT_HEADER}]}
 
 
-def _access_log(folder: str) -> dict[str, Any]:
-    return {"@type": _FILE_LOG, "path": f"{folder}/{ACCESS_LOG}", "log_format": {"json_format": _LOG_FIELDS}}
+def _access_log() -> dict[str, Any]:
+    """To standard output, which whoever runs Envoy rotates. A thread of Envoy's own writes it: where nobody reads, no request waits."""
+    return {"@type": _STDOUT_LOG, "log_format": {"json_format": _LOG_FIELDS}}
 
 
 def _refusals(topology: Topology) -> list[dict[str, Any]]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-BOOTSTRAP_FILE, CLUSTERS_FILE, ROUTES_FILE, LISTENERS_FILE, ACCESS_LOG = (
-    "envoy.json", "clusters.json", "routes.json", "listeners.json", "access.log",
-)  # fmt: skip
+BOOTSTRAP_FILE, CLUSTERS_FILE, ROUTES_FILE, LISTENERS_FILE = "envoy.json", "clusters.json", "routes.json", "listeners.json"
 TLS_CERTIFICATE, TLS_KEY = "tls.crt", "tls.key"
 STAT_PREFIX = "verdigris"
 METADATA = "verdigris"  # namespace of what routes, endpoints and requests say about themselves

@@ -103,6 +103,7 @@ http {{
 
 
 def _http_settings() -> str:
+    # Into a file: a worker writes its lines itself and answers nobody while a pipe is full, as a container's is when dockerd is away.
     fields = [f'"{name}":"{value}"' for name, value in _LOG_FIELDS.items()] + [f'"{name}":{value}' for name, value in _LOG_NUMBERS.items()]
     return f"""\
   log_format verdigris escape=json '{{{",".join(fields)}}}';

@@ -9,10 +9,11 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 from delivery.color import Weights
-from delivery.nginx_config import MAIN_FILE, SERVICES_FOLDER, check_command, nginx_files
+from delivery.nginx_config import ACCESS_LOG, MAIN_FILE, SERVICES_FOLDER, check_command, nginx_files
 from delivery.nginx_service import weights_in_http_text
 from delivery.refusal import Refusal
 from delivery.topology import Topology
@@ -21,6 +22,8 @@ from probes.nginx_process import check_in_container, find_master
 from probes.router_text import PRIVATE, write_if_changed
 
 CHECK_SECONDS = 20.0
+ROTATE_BYTES = 20_000_000
+KEPT = 5
 
 
 def nginx_binary() -> Path:
@@ -86,8 +89,23 @@ def _check(folder: Path, texts: Mapping[str, str], topology: Topology) -> None:
 
 
 def _reload(folder: Path) -> None:
-    """New workers with the new files; the old ones finish what they have. Without a running nginx there is nothing to do."""
+    """New workers with the new files and, past its size, a new access log; the old ones finish what they have, with the old one.
+
+    Without a running nginx there is nothing to do.
+    """
     pid = find_master(folder)
     if pid is not None:
+        _rotate(folder / ACCESS_LOG)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGHUP)
+
+
+def _rotate(log: Path) -> None:
+    """Keep what is there as `.1` and shift what was kept before. Whoever has it open goes on writing to it."""
+    with contextlib.suppress(OSError):
+        if log.stat().st_size < ROTATE_BYTES:
+            return
+        kept = [log, *(log.with_name(f"{log.name}.{number}") for number in range(1, KEPT + 1))]
+        for old, new in reversed(list(pairwise(kept))):
+            with contextlib.suppress(FileNotFoundError):
+                old.rename(new)

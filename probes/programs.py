@@ -102,12 +102,14 @@ def is_written(home: StackHome, name: str, spec: ProgramSpec) -> bool:
         return False
 
 
-def add(home: StackHome, name: str, spec: ProgramSpec, stop_seconds: int, stop_signal: str = "TERM") -> None:
+def add(
+    home: StackHome, name: str, spec: ProgramSpec, stop_seconds: int, stop_signal: str = "TERM", *, logs_requests: bool = False
+) -> None:
     """Write the files of a program that is not there yet and let supervisord start it. Raises SupervisorUnreachable, OSError, Refusal."""
     with changing(home):
         home.log(name).parent.mkdir(parents=True, exist_ok=True)
         write_atomically(home.program_spec(name), spec.to_json(), 0o600)
-        write_conf(home, name, stop_seconds, stop_signal)
+        write_conf(home, name, stop_seconds, stop_signal, logs_requests=logs_requests)
         try:
             call(home, "reloadConfig")
             call(home, "addProcessGroup", name)
@@ -117,9 +119,9 @@ def add(home: StackHome, name: str, spec: ProgramSpec, stop_seconds: int, stop_s
                 raise Refusal(name, fault.faultString, "a program that supervisord takes", "it runs it", advice) from fault
 
 
-def write_conf(home: StackHome, name: str, stop_seconds: int, stop_signal: str = "TERM") -> None:
+def write_conf(home: StackHome, name: str, stop_seconds: int, stop_signal: str = "TERM", *, logs_requests: bool = False) -> None:
     """Write supervisord's part alone; it counts from the program's next start, nothing is restarted."""
-    write_atomically(home.program_conf(name), program_conf(home, name, stop_seconds, stop_signal), 0o600)
+    write_atomically(home.program_conf(name), program_conf(home, name, stop_seconds, stop_signal, logs_requests=logs_requests), 0o600)
 
 
 def remove(home: StackHome, name: str, stop_seconds: int, say: Callable[[str], None] = lambda _line: None) -> None:

@@ -66,6 +66,10 @@ class StackHome:
         """Standard output and error of a program; rotated."""
         return self.logs / f"{name}.log"
 
+    def access_log(self, name: str) -> Path:
+        """Standard output alone, of a program that writes a line for each request there; rotated."""
+        return self.logs / f"{name}.access.log"
+
     @property
     def router(self) -> Path:
         """Topology and the files that the router reads."""

@@ -88,9 +88,9 @@ files=programs/*.conf
 """
 
 
-def program_conf(home: StackHome, name: str, stop_seconds: int, stop_signal: str = "TERM") -> str:
+def program_conf(home: StackHome, name: str, stop_seconds: int, stop_signal: str = "TERM", *, logs_requests: bool = False) -> str:
     """`programs/<name>.conf`: run the launcher on `<name>.json`, restart it whenever it ends, give it `stop_seconds` to drain
-    after `stop_signal`.
+    after `stop_signal`. With `logs_requests` its standard output has a file of its own.
 
     Only the program itself gets that signal: a vLLM engine's workers have to live until it has drained. What is left is killed.
     """
@@ -108,11 +108,13 @@ stopsignal={stop_signal}
 stopwaitsecs={stop_seconds + STOP_MARGIN_SECONDS}
 stopasgroup=false
 killasgroup=true
-redirect_stderr=true
-stdout_logfile={_relative(home, home.log(name))}
-stdout_logfile_maxbytes={_LOG_BYTES}
-stdout_logfile_backups={_LOG_BACKUPS}
-"""
+redirect_stderr={"false" if logs_requests else "true"}
+{_log_file("stdout", home, home.access_log(name) if logs_requests else home.log(name))}\
+{_log_file("stderr", home, home.log(name)) if logs_requests else ""}"""
+
+
+def _log_file(stream: str, home: StackHome, path: Path) -> str:
+    return f"{stream}_logfile={_relative(home, path)}\n{stream}_logfile_maxbytes={_LOG_BYTES}\n{stream}_logfile_backups={_LOG_BACKUPS}\n"
 
 
 def _relative(home: StackHome, path: Path) -> str:

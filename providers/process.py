@@ -30,9 +30,10 @@ class ProcessInputs(Inputs):
     """What to run and how to treat it.
 
     `environment_files` maps a variable to the file with its secret value, read at each start. `stop_seconds` is the time to drain between
-    `stop_signal` and SIGKILL. `ports` are those it will listen on. `url_ready` is polled until it answers 200, at most `ready_seconds`;
-    only with `ready_required` does it fail the `up` when it does not. `fingerprint`: another value means a restart. `drain_url`: the
-    address of an Envoy's admin interface, drained before it is stopped. `directory`: where it runs, the home when empty.
+    `stop_signal` and SIGKILL. `logs_requests`: its standard output is a log of requests, kept apart. `ports` are those it will listen on.
+    `url_ready` is polled until it answers 200, at most `ready_seconds`; only with `ready_required` does it fail the `up` when it does not.
+    `fingerprint`: another value means a restart. `drain_url`: the address of an Envoy's admin interface, drained before it is stopped.
+    `directory`: where it runs, the home when empty.
     """
 
     home: str
@@ -43,6 +44,7 @@ class ProcessInputs(Inputs):
     environment_files: dict[str, str] = {}
     stop_seconds: int = Field(default=120, ge=0)
     stop_signal: str = "TERM"
+    logs_requests: bool = False
     ports: list[int] = []
     url_ready: str = ""
     ready_seconds: float = Field(default=60, gt=0)
@@ -157,10 +159,10 @@ def _refuse_taken_ports(wanted: ProcessInputs) -> None:
 def _bring_about(wanted: ProcessInputs) -> None:
     home, name, spec = wanted.stack_home, valid_name(wanted.name), wanted.spec()
     if programs.is_written(home, name, spec) and programs.status(home, name).state.cared_for:
-        programs.write_conf(home, name, wanted.stop_seconds, wanted.stop_signal)
+        programs.write_conf(home, name, wanted.stop_seconds, wanted.stop_signal, logs_requests=wanted.logs_requests)
     else:
         _stop(wanted)
-        programs.add(home, name, spec, wanted.stop_seconds, wanted.stop_signal)
+        programs.add(home, name, spec, wanted.stop_seconds, wanted.stop_signal, logs_requests=wanted.logs_requests)
     if wanted.url_ready:
         await_ready(home, name, wanted.url_ready, wanted.ready_seconds, required=wanted.ready_required, say=about(name))
 
@@ -196,6 +198,7 @@ class Process(Resource, module="verdigris", name="Process"):
         environment_files: pulumi.Input[Mapping[str, pulumi.Input[str]]] | None = None,
         stop_seconds: int = 120,
         stop_signal: str = "TERM",
+        logs_requests: bool = False,
         ports: Sequence[int] = (),
         url_ready: str = "",
         ready_seconds: float = 60,
@@ -213,6 +216,7 @@ class Process(Resource, module="verdigris", name="Process"):
             "environment_files": environment_files or {},
             "stop_seconds": stop_seconds,
             "stop_signal": stop_signal,
+            "logs_requests": logs_requests,
             "ports": list(ports),
             "url_ready": url_ready,
             "ready_seconds": ready_seconds,

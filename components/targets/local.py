@@ -41,6 +41,7 @@ class LocalTarget:
             name="router",
             command=self._nginx() if is_nginx else self._envoy(),
             stop_signal="QUIT" if is_nginx else "TERM",
+            logs_requests=not is_nginx,  # nginx's are in a file beside its others
             ports=[topology.router_port, topology.admin_port],
             url_ready=f"{admin}/ready",
             ready_seconds=60,

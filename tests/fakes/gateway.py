@@ -108,7 +108,7 @@ def check_engines_see_their_own_key_and_the_clients_name(folder: Path, kind: Rou
         ours = {"x-verdigris-secret": SECRET}
         assert {complete(client, ours).headers["x-verdigris-color"] for _ in range(20)} == {"blue"}
         assert complete(client, bearer("sk-nobody-0123456789")).status_code == 401
-        log = world.home / "router" / "access.log"
+        log = world.access_log
         wait_until(lambda: '"client":"alice"' in log.read_text() and "401" in log.read_text(), "both are logged")
         written = log.read_text() + (world.folder / "router.log").read_text()
         for secret in (ALICE, BOB, ENGINE_KEY, SECRET, "sk-nobody"):

@@ -145,6 +145,11 @@ class World:
         self.scheme = "https" if more.get("tls") else "http"
         return topology.model_copy(update=more)
 
+    @property
+    def access_log(self) -> Path:
+        """Where the router's lines for each request are; Envoy writes them to its standard output."""
+        return self.home / "router" / "access.log" if self.kind is RouterKind.NGINX else self.folder / "router.log"
+
     def router(self) -> Child:
         """Start the router of this world's kind."""
         return self.nginx() if self.kind is RouterKind.NGINX else self.envoy()

@@ -56,6 +56,15 @@ def test_a_program_has_its_time_to_drain_and_is_always_restarted() -> None:
     assert program["killasgroup"] == "true"
 
 
+def test_a_log_of_requests_is_apart_from_what_a_program_says_and_both_are_rotated() -> None:
+    engine = read_back(program_conf(HOME, "chat-blue-0", 1), "program:chat-blue-0")
+    assert (engine["redirect_stderr"], engine["stdout_logfile"]) == ("true", "logs/chat-blue-0.log")
+    router = read_back(program_conf(HOME, "router", 1, logs_requests=True), "program:router")
+    assert router["redirect_stderr"] == "false"
+    assert (router["stdout_logfile"], router["stderr_logfile"]) == ("logs/router.access.log", "logs/router.log")
+    assert {router[f"{stream}_logfile_maxbytes"] for stream in ("stdout", "stderr")} == {"20MB"}
+
+
 def test_the_daemon_listens_on_a_private_unix_socket_only() -> None:
     text = daemon_conf(HOME)
     assert read_back(text, "unix_http_server") == {"file": "supervisor.sock", "chmod": "0600"}

@@ -16,6 +16,7 @@ from tests.fakes.certificates import make_certificate
 from tests.fakes.docker_stack import container, docker_stack
 from tests.fakes.gateway import bearer, code_of
 from tests.fakes.live_stack import GOOD, must
+from tests.fakes.stack_faults import until
 
 ALICE, BOB, ENGINE_KEY = "sk-alice-0123456789abcdef", "sk-bob-0123456789abcdef01", "sk-engines-0123456789abcd"
 SECRETS = {"apiKey": ENGINE_KEY, "clientKeys.alice": ALICE, "clientKeys.bob": BOB}
@@ -103,7 +104,9 @@ def test_the_same_router_tells_services_apart_by_the_model_when_it_is_told_to(st
     assert [finished(stack, name) for name in MODELS] == before
 
 
-def test_docker_shows_nobody_a_key(stack: StackDriver, engine: PrivateDocker) -> None:
+def test_docker_shows_the_log_of_requests_and_nobody_a_key(stack: StackDriver, client: httpx.Client, engine: PrivateDocker) -> None:
+    complete(client, "chat", bearer(ALICE))
+    until(lambda: '"client":"alice"' in engine.command("logs", container(stack, "router")), "the request is logged")
     names = [container(stack, part) for part in ("router", "chat-blue-0", "code-blue-0")]
     shown = engine.command("inspect", *names) + "".join(engine.command("logs", name) for name in names)
     assert not [key for key in SECRETS.values() if key in shown]

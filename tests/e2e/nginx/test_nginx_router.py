@@ -16,6 +16,7 @@ from delivery.color import Color, Weights
 from delivery.config_models import RouterKind
 from delivery.refusal import Refusal
 from delivery.topology import ServiceRoute
+from probes import nginx_files
 from probes.nginx_router import NginxRouter
 from probes.router import RouterUnreachable
 from probes.router_files import write_topology
@@ -217,13 +218,33 @@ def test_services_come_and_go_and_keep_their_own_weights(world: World, router: N
 def test_the_access_log_names_color_and_release_and_no_secret(world: World, router: NginxRouter, client: httpx.Client) -> None:
     set_weights(router, Weights.all_on(Color.BLUE))
     assert complete(client, {"authorization": "Bearer sk-private", **forced(Color.GREEN)}).status_code == 200
-    log = world.home / "router" / "access.log"
+    log = world.access_log
     wait_until(lambda: "completions" in log.read_text(), "the access log is written")
     text = log.read_text()
     assert "sk-private" not in text
     assert "open-sesame" not in text
     line = next(entry for entry in map(json.loads, text.splitlines()) if entry["path"] == "/v1/completions")
     assert (line["service"], line["color"], line["release"], line["forced"], line["status"]) == ("chat", "green", "release-g", "green", 200)
+
+
+def test_a_reload_begins_a_new_access_log_past_its_size_and_keeps_the_last_ones(
+    world: World, router: NginxRouter, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def logged(path: str, number: str = "") -> bool:
+        file = world.access_log.with_name(f"access.log{number}")
+        return file.is_file() and f'"/v1/completions?{path}"' in file.read_text()
+
+    set_weights(router, HALF)
+    for number, weights in enumerate([Weights(100, 0), Weights(75, 25), Weights(50, 50)]):
+        assert client.post(f"/v1/completions?shift-{number}", json={}).status_code == 200
+        wait_until(lambda number=number: logged(f"shift-{number}"), "the request is logged")
+        monkeypatch.setattr(nginx_files, "ROTATE_BYTES", 1 if number else 20_000_000)
+        set_weights(router, weights)
+    assert client.post("/v1/completions?last", json={}).status_code == 200
+    wait_until(lambda: logged("last"), "the new log is written")
+    assert logged("shift-2", ".1")
+    assert logged("shift-1", ".2")
+    assert logged("shift-0", ".2"), "below its size it goes on"
 
 
 def test_a_router_that_is_not_there_is_unreachable_and_weights_can_be_written_before_it_starts(world: World) -> None:
