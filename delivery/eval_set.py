@@ -9,7 +9,6 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-import jsonschema
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from delivery.gate_settings import GraderSettings
@@ -73,6 +72,8 @@ class JsonSchema(_Grade):
     @field_validator("json_schema")
     @classmethod
     def _is_a_schema(cls, schema: dict[str, Any]) -> dict[str, Any]:
+        import jsonschema  # slow to load, and most sets have no such item
+
         try:
             jsonschema.Draft202012Validator.check_schema(schema)
         except jsonschema.SchemaError as error:
@@ -176,6 +177,8 @@ def _is_near(answer: str, wanted: Numeric) -> bool:
 
 
 def _fits(answer: str, schema: dict[str, Any]) -> bool:
+    import jsonschema
+
     fenced = _FENCE.match(answer.strip())
     try:
         value = json.loads(fenced.group(1) if fenced else answer)

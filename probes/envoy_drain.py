@@ -16,7 +16,7 @@ _SAY_EVERY_SECONDS = 5.0
 def requests_in_flight(admin_url: str) -> int:
     """Requests of clients that Envoy is answering now, without those to its admin interface (ours). Raises httpx.HTTPError."""
     wanted = {"filter": "downstream_rq_active", "format": "json"}
-    reply = httpx.get(f"{admin_url}/stats", params=wanted, timeout=_CALL_SECONDS, trust_env=False)
+    reply = httpx.get(f"{admin_url}/stats", params=wanted, timeout=_CALL_SECONDS, trust_env=False, verify=False)
     reply.raise_for_status()
     return sum(int(stat.get("value", 0)) for stat in reply.json()["stats"] if not str(stat.get("name", "")).startswith("http.admin."))
 
@@ -28,7 +28,7 @@ def drain(admin_url: str, deadline_seconds: float, say: Callable[[str], None] = 
     """
     started = said = time.monotonic()
     with contextlib.suppress(httpx.HTTPError):
-        httpx.post(f"{admin_url}/drain_listeners?graceful&skip_exit", timeout=_CALL_SECONDS, trust_env=False)
+        httpx.post(f"{admin_url}/drain_listeners?graceful&skip_exit", timeout=_CALL_SECONDS, trust_env=False, verify=False)
     while True:
         left: int | str
         try:

@@ -75,9 +75,9 @@ class StackDriver:
         (self.folder / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
         self._must("stack", "init", self.name, "--cwd", str(self.folder))
         self.write()
-        for key, value in self.secrets.items():
-            of_stack = ("--stack", self.name, "--config-file", str(self.config_file))
-            self._must("config", "set", "--secret", "--path", f"verdigris:{key}", value, *of_stack)
+        if self.secrets:
+            secrets = [word for key, value in self.secrets.items() for word in ("--secret", f"verdigris:{key}={value}")]
+            self._must("config", "set-all", "--path", *secrets, *self._stack())
 
     def write(self) -> None:
         """Save the config; the keys that Pulumi itself wrote (salt, secrets) stay."""

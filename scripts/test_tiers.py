@@ -102,7 +102,7 @@ TIERS = (
     Tier("lint", "scripts"),
     Tier("unit", "tests/unit", ("-n", "2")),
     Tier("components", "tests/components", ("-n", "2")),
-    Tier("integration", "tests/integration", ("-n", "2", "--dist", "loadfile"), second_try=True),
+    Tier("integration", "tests/integration", ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"), second_try=True),
     Tier("nginx", "tests/e2e/nginx", (), nginx_missing, ("scripts/setup", "--nginx"), second_try=True),
     Tier("docker", "tests/e2e/docker", (), docker_missing, ("scripts/setup", "--docker"), second_try=True),
     Tier("vllm", "tests/e2e/vllm", (), vllm_missing, ("scripts/make-models",), second_try=True),

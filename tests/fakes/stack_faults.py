@@ -10,13 +10,14 @@ import signal
 import subprocess
 import threading
 import time
+import xmlrpc.client
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from delivery.color import Color, Weights
-from probes import own_processes, programs
+from probes import programs
 from probes.router import RouterUnreachable
 from probes.supervisor_rpc import call
 from scripts.stack_driver import StackDriver
@@ -99,8 +100,8 @@ def dead(stack: StackDriver, color: Color) -> Iterator[None]:
 
     def kill() -> None:
         while not stop.is_set():
-            for pid in own_processes.find(stack.home.path, program(color)):
-                with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError):
+                if pid := programs.status(stack.home, program(color)).pid:
                     os.kill(pid, signal.SIGKILL)
             stop.wait(_POLL_SECONDS)
 
@@ -122,7 +123,8 @@ def _start_again(stack: StackDriver, name: str) -> None:
     def started() -> bool:
         state = programs.status(stack.home, name).state
         if state in (programs.ProcessState.FATAL, programs.ProcessState.EXITED, programs.ProcessState.STOPPED):
-            call(stack.home, "startProcess", name, False)
+            with contextlib.suppress(xmlrpc.client.Fault):  # supervisord may have been quicker
+                call(stack.home, "startProcess", name, False)
         return state is programs.ProcessState.RUNNING
 
     until(started, f"{name} runs again")

@@ -50,8 +50,9 @@ def test_an_up_without_a_change_changes_nothing_after_a_whole_rollout(stack: Sta
 def test_an_engine_stopped_by_hand_shows_and_the_next_up_starts_it(stack: StackDriver) -> None:
     name = program(Color.BLUE)
     call(stack.home, "stopProcess", name, True)
-    assert not stack.preview("--expect-no-changes").ok
-    assert name in must(stack.preview()).output
+    shown = stack.preview("--expect-no-changes")
+    assert not shown.ok
+    assert name in shown.output
     must(stack.refresh())
     assert state_of(stack, name) == "stopped"
     must(stack.up())

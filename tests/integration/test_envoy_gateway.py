@@ -42,10 +42,10 @@ def test_tls_and_a_new_certificate_without_a_restart(tmp_path: Path) -> None:
     gateway.check_tls_and_a_new_certificate_without_a_restart(tmp_path, KIND)
 
 
-@pytest.fixture(params=[False, True], ids=["open", "keyed"])
-def by_model(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[World, httpx.Client]]:
+@pytest.fixture(scope="module", params=[False, True], ids=["open", "keyed"])
+def by_model(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[tuple[World, httpx.Client]]:
     """Two services told apart by their model; clients need a key in one of the cases."""
-    with World(tmp_path, KIND) as world:
+    with World(tmp_path_factory.mktemp("by-model"), KIND) as world:
         chat = ServiceRoute(name="chat", served_model="small", blue=world.pool("c1", "chat-blue"), green=world.pool("c2", "chat-green"))
         code = ServiceRoute(name="code", served_model="org/large", blue=world.pool("l1", "code-blue"))
         keys = {"keyed": True, "client_keys": KEYS} if request.param else {}
@@ -81,16 +81,17 @@ def test_a_stream_is_not_held_back_where_the_body_decides(by_model: tuple[World,
     _, client = by_model
     started = time.monotonic()
     first = None
-    with client.stream("POST", "/v1/completions", json={"model": "small", "stream": True, "seconds": 6, "chunks": 6}) as stream:
+    with client.stream("POST", "/v1/completions", json={"model": "small", "stream": True, "seconds": 4, "chunks": 8}) as stream:
         for line in stream.iter_lines():
             first = first or (time.monotonic() - started if line.startswith("data:") else None)
     whole = time.monotonic() - started
     assert first is not None
-    assert whole - first > 3, "the first chunk came with the last"
+    assert whole - first > 2, "the first chunk came with the last"
 
 
 def test_our_probes_name_the_service_where_clients_name_a_model(by_model: tuple[World, httpx.Client]) -> None:
     world, client = by_model
+    before = world.engines["code-blue"].asked
     ours = {"x-verdigris-secret": SECRET, "authorization": ""}
     for service, release in (("chat", "c1"), ("code", "l1")):
         answer = client.get("/v1/models", headers=ours | {"x-verdigris-service": service})
@@ -100,4 +101,4 @@ def test_our_probes_name_the_service_where_clients_name_a_model(by_model: tuple[
     assert not [name for name in green.json()["headers"] if name.startswith("x-verdigris")]
     stolen = complete(client, {"x-verdigris-service": "code"}, b'{"model": "small"}')
     assert stolen.headers["x-verdigris-release"] == "c1"
-    assert world.engines["code-blue"].asked == 1
+    assert world.engines["code-blue"].asked == before + 1

@@ -40,6 +40,30 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield it
 
 
+@pytest.fixture(scope="module")
+def calm_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The same, for all tests that break nothing in it."""
+    with World(tmp_path_factory.mktemp("calm")) as it:
+        write_topology(it.home, it.topology(two_colors(it, sticky_header="x-session-id")))
+        it.envoy()
+        yield it
+
+
+@pytest.fixture
+def calm_router(calm_world: World) -> EnvoyRouter:
+    """Without weights, as it begins."""
+    router = EnvoyRouter(calm_world.home)
+    if router.live_weights("chat") is not None:
+        set_weights(router, None)
+    return router
+
+
+@pytest.fixture
+def calm_client(calm_world: World) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=calm_world.url, timeout=60, trust_env=False) as it:
+        yield it
+
+
 @pytest.fixture
 def router(world: World) -> EnvoyRouter:
     return EnvoyRouter(world.home)
@@ -66,47 +90,47 @@ def who(client: httpx.Client, count: int, headers: dict[str, str] | None = None)
     return Counter(answer.headers["x-verdigris-color"] for answer in answers)
 
 
-def test_a_service_without_weights_answers_503_in_openai_form(router: EnvoyRouter, client: httpx.Client) -> None:
-    answer = complete(client)
-    assert router.live_weights("chat") is None
+def test_a_service_without_weights_answers_503_in_openai_form(calm_router: EnvoyRouter, calm_client: httpx.Client) -> None:
+    answer = complete(calm_client)
+    assert calm_router.live_weights("chat") is None
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/json")
     assert answer.json()["error"]["code"] == "service_has_no_weights"
     assert "x-verdigris-color" not in answer.headers
 
 
-def test_weights_decide_who_answers_and_are_read_back(router: EnvoyRouter, client: httpx.Client) -> None:
+def test_weights_decide_who_answers_and_are_read_back(calm_router: EnvoyRouter, calm_client: httpx.Client) -> None:
     for color in Color:
-        set_weights(router, Weights.all_on(color))
-        assert who(client, 30) == {color.value: 30}
-        assert complete(client).headers["x-verdigris-release"] == f"release-{color.value[0]}"
-    set_weights(router, HALF)
-    seen = who(client, 200)
+        set_weights(calm_router, Weights.all_on(color))
+        assert who(calm_client, 30) == {color.value: 30}
+        assert complete(calm_client).headers["x-verdigris-release"] == f"release-{color.value[0]}"
+    set_weights(calm_router, HALF)
+    seen = who(calm_client, 200)
     assert min(seen[color.value] for color in Color) > 50
-    set_weights(router, None)
-    assert complete(client).status_code == 503
+    set_weights(calm_router, None)
+    assert complete(calm_client).status_code == 503
 
 
-def test_only_listed_endpoints_reach_an_engine(router: EnvoyRouter, client: httpx.Client) -> None:
-    set_weights(router, HALF)
-    assert client.get("/v1/models").json()["object"] == "list"
-    assert client.get("/health").json() == {"status": "ok"}
+def test_only_listed_endpoints_reach_an_engine(calm_router: EnvoyRouter, calm_client: httpx.Client) -> None:
+    set_weights(calm_router, HALF)
+    assert calm_client.get("/v1/models").json()["object"] == "list"
+    assert calm_client.get("/health").json() == {"status": "ok"}
     for path in ("/v1/chat/completions", "/v1/embeddings", "/v1/completions?x=1"):
-        assert client.post(path, json={}).status_code == 200
+        assert calm_client.post(path, json={}).status_code == 200
     for method, path in REFUSED:
-        answer = client.request(method, path)
+        answer = calm_client.request(method, path)
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json"), path
         assert answer.json()["error"]["code"] == "not_found"
-    assert client.post("/v1/completions%2f..%2f..%2fpause").status_code in (400, 404)
+    assert calm_client.post("/v1/completions%2f..%2f..%2fpause").status_code in (400, 404)
 
 
-def test_a_color_is_forced_only_with_the_secret(router: EnvoyRouter, client: httpx.Client) -> None:
-    assert complete(client, forced(Color.GREEN)).json()["engine"] == "green"  # before there are any weights: gates need it
-    set_weights(router, Weights.all_on(Color.BLUE))
-    assert who(client, 20, forced(Color.GREEN)) == {"green": 20}
+def test_a_color_is_forced_only_with_the_secret(calm_router: EnvoyRouter, calm_client: httpx.Client) -> None:
+    assert complete(calm_client, forced(Color.GREEN)).json()["engine"] == "green"  # before there are any weights: gates need it
+    set_weights(calm_router, Weights.all_on(Color.BLUE))
+    assert who(calm_client, 20, forced(Color.GREEN)) == {"green": 20}
     for headers in (forced(Color.GREEN, "wrong"), {"x-verdigris-color": "green"}, forced(Color.GREEN, "")):
-        assert who(client, 20, headers) == {"blue": 20}
+        assert who(calm_client, 20, headers) == {"blue": 20}
     for headers in (forced(Color.GREEN), forced(Color.GREEN, "wrong")):
-        assert not {"x-verdigris-secret", "x-verdigris-color"} & set(complete(client, headers).json()["headers"])
+        assert not {"x-verdigris-secret", "x-verdigris-color"} & set(complete(calm_client, headers).json()["headers"])
 
 
 def test_a_forced_color_that_is_dead_never_falls_back(world: World, router: EnvoyRouter, client: httpx.Client) -> None:
@@ -149,26 +173,26 @@ def test_a_color_with_weight_0_gets_nothing_even_when_the_other_is_dead(world: W
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "engines_unavailable")
 
 
-def test_who_is_in_the_canary_stays_in_it_when_it_grows(router: EnvoyRouter, client: httpx.Client) -> None:
+def test_who_is_in_the_canary_stays_in_it_when_it_grows(calm_router: EnvoyRouter, calm_client: httpx.Client) -> None:
     sessions = [f"session-{number}" for number in range(60)]
     before: set[str] = set()
     for percent in (10, 30, 60, 100):
-        set_weights(router, Weights.of_canary(Color.BLUE, percent))
-        now = {session for session in sessions if who(client, 2, {"x-session-id": session}).get("green", 0) == 2}
+        set_weights(calm_router, Weights.of_canary(Color.BLUE, percent))
+        now = {session for session in sessions if who(calm_client, 2, {"x-session-id": session}).get("green", 0) == 2}
         assert before <= now
-        assert all(who(client, 2, {"x-session-id": session}) == {"blue": 2} for session in set(sessions) - now)
+        assert all(who(calm_client, 2, {"x-session-id": session}) == {"blue": 2} for session in set(sessions) - now)
         before = now
     assert before == set(sessions)
 
 
-def test_without_the_sticky_header_requests_are_split_by_chance(router: EnvoyRouter, client: httpx.Client) -> None:
-    set_weights(router, HALF)
-    assert len(who(client, 60)) == 2
+def test_without_the_sticky_header_requests_are_split_by_chance(calm_router: EnvoyRouter, calm_client: httpx.Client) -> None:
+    set_weights(calm_router, HALF)
+    assert len(who(calm_client, 60)) == 2
 
 
-def test_a_client_cannot_set_timeouts_or_retries_of_the_router(router: EnvoyRouter, client: httpx.Client) -> None:
-    set_weights(router, HALF)
-    answer = complete(client, {"x-envoy-upstream-rq-timeout-ms": "1"}, seconds=0.5)
+def test_a_client_cannot_set_timeouts_or_retries_of_the_router(calm_router: EnvoyRouter, calm_client: httpx.Client) -> None:
+    set_weights(calm_router, HALF)
+    answer = complete(calm_client, {"x-envoy-upstream-rq-timeout-ms": "1"}, seconds=0.5)
     assert answer.status_code == 200
     assert not [name for name in answer.headers if name.startswith("x-envoy")]
 
@@ -224,9 +248,9 @@ def test_a_router_that_is_not_there_is_unreachable_and_not_without_weights(tmp_p
             EnvoyRouter(world.home).live_weights("chat")
 
 
-def test_waiting_for_weights_that_never_come_ends_with_what_was_seen(router: EnvoyRouter) -> None:
+def test_waiting_for_weights_that_never_come_ends_with_what_was_seen(calm_router: EnvoyRouter) -> None:
     with pytest.raises(RouterTimeout, match="no weights"):
-        router.await_weights("chat", HALF, 0.2)
+        calm_router.await_weights("chat", HALF, 0.2)
 
 
 def test_a_dead_replica_of_the_only_color_costs_nothing(world: World, router: EnvoyRouter, client: httpx.Client) -> None:

@@ -16,7 +16,7 @@ from tests.fakes.project_files import project_file
 from tests.fakes.stack_faults import dead, faulty, frozen, program
 
 ALL_BLUE = Weights(100, 0)
-WARMUP_SECONDS = 15
+WARMUP_SECONDS, SHORT_SECONDS = 60, 5
 SET = "evals/sort.jsonl"
 
 
@@ -82,10 +82,11 @@ def test_invariant_07_an_evaluation_set_that_cannot_be_read_is_refused_at_previe
     ("how", "words"),
     [
         ("dead", ("keeps ending", "need engines that stay up", "read the engine's log")),
-        ("frozen", (f"0 of 1 engines came up within {WARMUP_SECONDS} s", "need all", "read the engine's log")),
+        ("frozen", (f"0 of 1 engines came up within {SHORT_SECONDS} s", "need all", "read the engine's log")),
     ],
 )
 def test_invariant_07_an_unreachable_engine_is_no_pass(stack: StackDriver, how: str, words: tuple[str, ...]) -> None:
     forget(stack, *GateName)
+    stack.service()["gates"]["warmup"]["deadlineSeconds"] = SHORT_SECONDS if how == "frozen" else WARMUP_SECONDS
     with unreachable(stack, how):
         refused(set_canary(stack, 25), "chat/green: warmup", *words, "Its weight was not raised")

@@ -54,7 +54,7 @@ class CommandLines:
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StackDriver, str, CommandLines]]:
     """A stack whose engines want a key, everything that its first preview and `up` printed, and the command lines seen meanwhile."""
-    with live_stack(tmp_path_factory.mktemp("eleven"), secrets={"apiKey": KEY}) as stack:
+    with live_stack(tmp_path_factory.mktemp("eleven"), secrets={"apiKey": KEY}, destroy=True) as stack:
         with CommandLines(KEY) as lines:
             printed = must(stack.preview("--diff")).output + must(stack.up()).output
         yield stack, printed, lines

@@ -22,7 +22,7 @@ ALL_BLUE, CANARY = Weights(100, 0), Weights(75, 25)
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackDriver]:
     """All on blue; green was measured and sleeps."""
     green = {"release": ALSO_GOOD, "standby": "asleep"}
-    with live_stack(tmp_path_factory.mktemp("standby"), steps=[25, 100], green=green) as stack:
+    with live_stack(tmp_path_factory.mktemp("standby"), steps=[25, 100], green=green, destroy=True) as stack:
         ran = must(stack.up())
         assert "chat/green: eval pass" in ran.output
         assert is_asleep(stack)

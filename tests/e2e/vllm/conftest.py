@@ -54,7 +54,7 @@ def stack(vllm_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     service: dict[str, Any] = {
         "steps": [25, 75, 100], "blue": {"release": GOOD}, "green": None, "gates": gates, "drain": {"deadlineSeconds": 120}
     }  # fmt: skip
-    with live_stack(tmp_path_factory.mktemp("stack"), "vllm", **service) as made:
+    with live_stack(tmp_path_factory.mktemp("stack"), "vllm", destroy=True, **service) as made:
         made.config["basePort"] = BASE_PORT
         yield made
 
