@@ -11,6 +11,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 LONGEST_FIRST = (
+    "test_invariant_02_rolling_forward_and_reverts",
     "test_two_services_behind_one_router",
     "test_invariant_04_an_interrupted_up_is_finished_or_undone",
     "test_invariant_01_no_raise_without_receipts",
@@ -20,7 +21,6 @@ LONGEST_FIRST = (
     "test_invariant_06_no_pool_changes_under_traffic",
     "test_envoy_router",
     "test_invariant_03_the_split_is_a_transaction",
-    "test_invariant_02_rolling_forward_and_reverts",
     "test_invariant_07_gates_fail_closed",
     "test_standby",
     "test_invariant_09_services_are_independent",
