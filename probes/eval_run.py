@@ -13,7 +13,7 @@ from delivery.eval_measurement import EvalMeasurement, Outcome
 from delivery.eval_set import EvalSet, Item, ModelGraded, grade
 from delivery.gate_settings import EvalSettings
 from probes.engine_client import EngineClient, EngineError, alive, open_http
-from probes.model_grader import ModelGrader, UngradedError
+from probes.model_grader import ModelGrader, UngradedError, open_grading
 from probes.progress import Progress, Say
 
 _ITEM_SECONDS = 60.0
@@ -135,30 +135,31 @@ async def _ask_all(run: EvalRun, candidate: _Lane, baseline: _Lane | None, progr
 
 async def _work(run: EvalRun, queue: asyncio.Queue[tuple[_Lane, Item, str]]) -> None:
     give_up_after = max(8, 2 * run.settings.concurrency)
-    async with open_http(verify=False) as http:  # engines speak plain HTTP: certificates would only take time to load
+    # Engines speak plain HTTP: certificates would only take time to load.
+    async with open_http(verify=False) as http, open_grading(run.grader) as grading:
         while not queue.empty():
             lane, item, address = queue.get_nowait()
             if lane.given_up:
                 continue
-            outcome = await _ask(run, http, EngineClient(address, run.key_file, http), lane.side.model, item)
+            outcome = await _ask(run, grading, EngineClient(address, run.key_file, http), lane.side.model, item)
             lane.outcomes[item.id] = outcome
             lane.failed = lane.failed + 1 if outcome.error else 0
             lane.given_up = lane.given_up or lane.failed >= give_up_after
 
 
-async def _ask(run: EvalRun, http: httpx.AsyncClient, engine: EngineClient, model: str, item: Item) -> Outcome:
+async def _ask(run: EvalRun, grading: httpx.AsyncClient, engine: EngineClient, model: str, item: Item) -> Outcome:
     try:
         answer = await engine.complete(model, item.chat(), item.max_tokens, stream=False, deadline_seconds=run.item_seconds)
     except EngineError as error:
         return Outcome(right=False, error=str(error))
-    return await _graded(run, http, item, answer.text)
+    return await _graded(run, grading, item, answer.text)
 
 
-async def _graded(run: EvalRun, http: httpx.AsyncClient, item: Item, answer: str) -> Outcome:
+async def _graded(run: EvalRun, grading: httpx.AsyncClient, item: Item, answer: str) -> Outcome:
     if not isinstance(item.grade, ModelGraded):
         return Outcome(right=grade(item, answer), answer=answer)
     assert run.grader is not None, "a set with model-graded items is refused without a grader"
-    return Outcome(right=await run.grader.grade(http, item, answer), answer=answer)
+    return Outcome(right=await run.grader.grade(grading, item, answer), answer=answer)
 
 
 async def _baseline_outcomes(run: EvalRun, lane: _Lane | None, note: str) -> tuple[dict[str, Outcome] | None, str]:
@@ -167,11 +168,11 @@ async def _baseline_outcomes(run: EvalRun, lane: _Lane | None, note: str) -> tup
     kept = run.kept or {}
     due = [item for item in run.items.items if item.id in kept and (item.id not in outcomes or outcomes[item.id].error)]
     at_once = asyncio.Semaphore(run.settings.concurrency)
-    async with open_http() as http:
+    async with open_grading(run.grader) as grading:
 
         async def graded(item: Item) -> Outcome:
             async with at_once:
-                return await _graded(run, http, item, kept[item.id])
+                return await _graded(run, grading, item, kept[item.id])
 
         outcomes |= dict(zip([item.id for item in due], await asyncio.gather(*map(graded, due)), strict=True))
     if outcomes:

@@ -24,6 +24,11 @@ class UngradedError(Exception):
     """The grading model did not grade an answer; the message says what was seen. It says nothing about the answer."""
 
 
+def open_grading(grader: ModelGrader | None) -> httpx.AsyncClient:
+    """A client for the grader, who may be anywhere: proxies and certificates of the environment count. Without a grader it is of no use."""
+    return httpx.AsyncClient(timeout=None, verify=grader is not None, trust_env=grader is not None)
+
+
 @dataclass(frozen=True)
 class ModelGrader:
     """One grading model, with the file of its key where it wants one."""

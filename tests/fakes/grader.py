@@ -6,9 +6,11 @@ import contextlib
 import http.server
 import json
 import re
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -40,8 +42,8 @@ class Grader:
 
 
 @contextlib.contextmanager
-def start_grader(key: str = "") -> Iterator[Grader]:
-    """A grader on a port of its own."""
+def start_grader(key: str = "", certificate: tuple[Path, Path] | None = None) -> Iterator[Grader]:
+    """A grader on a port of its own, with TLS where it is given a certificate and its key."""
     grader = Grader(key=key)
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -61,7 +63,11 @@ def start_grader(key: str = "") -> Iterator[Grader]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    grader.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    grader.url = f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_address[1]}/v1"
     try:
         yield grader
     finally:

@@ -113,10 +113,10 @@ def test_invariant_01_a_raise_from_0_that_targets_the_split_alone_moves_nothing_
     must(up_of_the_split(stack, 0))
     assert live(stack) == ALL_BLUE
     must(stack.up())
-    refused(up_of_the_split(stack, 25), "Duplicate resource URN")
+    refused(up_of_the_split(stack, STEPS[0]), "Duplicate resource URN")
     assert live(stack) == ALL_BLUE
     assert "measured already: pass" in must(stack.up()).output
-    assert live(stack) == CANARY
+    assert live(stack) == Weights.of_canary(Color.BLUE, STEPS[0])
 
 
 def test_invariant_01_a_bad_release_is_refused_by_the_evaluation_with_its_numbers(stack: StackDriver) -> None:

@@ -16,6 +16,7 @@ from delivery.model_grading import grading_messages, read_verdict
 from delivery.receipt import Verdict
 from probes.eval_run import EvalRun, Side, evaluate
 from probes.model_grader import ModelGrader
+from tests.fakes.certificates import make_certificate
 from tests.fakes.engines import SimulatorProcess, port_of_this_worker, start_simulator
 from tests.fakes.grader import Grader, start_grader
 
@@ -105,6 +106,22 @@ def test_the_key_is_sent_to_the_grader(grader: Grader, tmp_path: Path) -> None:
     run = run_of(grader, tmp_path / "key")
     assert judge_eval(evaluate(run), run.settings).verdict is Verdict.PASS
     assert grader.refused == 0
+
+
+def test_no_answer_and_no_key_goes_to_a_grader_whose_certificate_nobody_vouches_for(
+    engine: SimulatorProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.clear_faults()
+    (tmp_path / "key").write_text("sk-grader")
+    certificate = make_certificate(tmp_path)
+    with start_grader("sk-grader", certificate) as grader:
+        run = run_of(grader, tmp_path / "key")
+        refused = judge_eval(evaluate(run), run.settings)
+        assert refused.verdict is Verdict.INCONCLUSIVE
+        assert "CERTIFICATE_VERIFY_FAILED" in refused.reason
+        assert (len(grader.asked), grader.refused) == (0, 0)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+        assert judge_eval(evaluate(run), run.settings).verdict is Verdict.PASS
 
 
 def test_an_answer_cannot_speak_for_the_grader() -> None:
