@@ -114,22 +114,23 @@ def _move(world: SplitWorld, shift: Shift) -> Mapping[Color | None, int]:
 
 
 def _prove(world: SplitWorld, shift: Shift) -> Mapping[Color | None, int]:
+    """The colors that answered, when they fit. What doesn't fit is counted a second time, unless a color that answers nothing explains it:
+    each of its probes costs a deadline."""
     everyone = dict.fromkeys(Color, True)
-    observed = world.count_colors(split_proof.probes_needed(shift.target))
-    if split_proof.judge(observed, shift.target, everyone, shift.rising) is None:
-        return observed
-    observed = world.count_colors(split_proof.probes_needed(shift.target))
-    reason = split_proof.judge(observed, shift.target, everyone, shift.rising)
-    if reason is None:
-        return observed
-    alive = {color: color is shift.rising or _lives(world, color) for color in Color}
-    if shift.rising is None and not any(alive[color] for color in Color if shift.target.of(color)):
-        raise ShiftFailed(f"got {reason}, and no color that carries traffic answers")
-    excused = split_proof.judge(observed, shift.target, alive, shift.rising)
-    if excused is not None:
-        raise ShiftFailed(excused)
-    world.say(f"the split is proven without a color that answers nothing: {reason}")
-    return observed
+    alive: dict[Color, bool] = {}
+    for _ in range(2):
+        observed = world.count_colors(split_proof.probes_needed(shift.target))
+        reason = split_proof.judge(observed, shift.target, everyone, shift.rising)
+        if reason is None:
+            return observed
+        alive = alive or {color: color is shift.rising or _lives(world, color) for color in Color}
+        if shift.rising is None and not any(alive[color] for color in Color if shift.target.of(color)):
+            raise ShiftFailed(f"got {reason}, and no color that carries traffic answers")
+        unexcused = split_proof.judge(observed, shift.target, alive, shift.rising)
+        if unexcused is None:
+            world.say(f"the split is proven without a color that answers nothing: {reason}")
+            return observed
+    raise ShiftFailed(unexcused)
 
 
 def _lives(world: SplitWorld, color: Color) -> bool:
