@@ -58,7 +58,7 @@ CONFIG_NOTES = {
     "marginPercent": FieldNote("it is the loss of points against the active release that is still acceptable", "5"),
     "confidencePercent": FieldNote("it is how sure the comparison with the active release has to be", "95"),
     "minimumScorePercent": FieldNote("it is the floor of the candidate's score, whatever the active release scores", "80"),
-    "concurrency": FieldNote("it bounds the requests in flight on both pools together", "8"),
+    "concurrency": FieldNote("it bounds the requests in flight on both pools together", "16"),
     "grader": FieldNote("a model that grades answers is described by a map", "{url: 'http://127.0.0.1:9700/v1', model: judge}"),
     "url": FieldNote("the grading model is asked there, up to and with /v1", "http://127.0.0.1:9700/v1"),
     "model": FieldNote("the grading model is asked for by that name", "judge"),

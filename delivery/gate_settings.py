@@ -46,6 +46,6 @@ class EvalSettings(_GateModel):
     margin_percent: float = Field(default=5, gt=0, lt=100, description="the loss of points that is still acceptable")
     confidence_percent: float = Field(default=95, gt=50, lt=100, description="one-sided")
     minimum_score_percent: float = Field(default=80, ge=0, le=100, description="the absolute floor of the candidate's score")
-    concurrency: int = Field(default=8, ge=1, le=512, description="requests in flight over both pools together")
+    concurrency: int = Field(default=16, ge=1, le=512, description="requests in flight over both pools together")
     deadline_seconds: float = Field(default=900, gt=0)
     grader: GraderSettings | None = None
