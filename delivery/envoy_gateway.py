@@ -49,9 +49,9 @@ def without_key() -> dict[str, Any]:
     return {KEY_FILTER: _off()}
 
 
-def without_gateway() -> dict[str, Any]:
+def without_gateway(topology: Topology) -> dict[str, Any]:
     """For a route that reaches no engine and is the same for everyone: its body isn't read."""
-    return {name: _off() for name in (KEY_FILTER, LIMIT_FILTER, SIZE_FILTER, MODEL_FILTER)}
+    return {each["name"]: _off() for each in gateway_filters(topology)}
 
 
 def model_is(model: str) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Envoy's route table: which requests are let through, and to which color. The weights are arguments; engines are in envoy_clusters."""
+"""Envoy's route table: which requests are let through, and to which color. The weights are arguments; engines are in envoy_clusters.
+
+Envoy builds the whole table anew at each flip, so what a flip takes follows from its size: what routes share is said once, for the host.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from delivery.envoy_names import METADATA, STAT_PREFIX
 from delivery.topology import ServiceRoute, Topology, refuse_weight_without_pool
 
 _ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
+_API = "/v1/"
 _JSON = [{"header": {"key": "content-type", "value": "application/json"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]
 
 
@@ -22,15 +26,15 @@ def route_config(topology: Topology, weights: Mapping[str, Weights | None]) -> d
     Raises Refusal where a color with a weight has no pool: its share of the requests would fail.
     """
     services = sorted(topology.services, key=lambda service: service.name)
-    routes = [_direct("health", _match("GET", api.HEALTH_PATH), 200, api.HEALTH_TEXT) | _open()]
+    routes = [_direct("health", _match("GET", api.HEALTH_PATH), 200, api.HEALTH_TEXT) | _open(topology)]
     for service in services:
         routes += _probe_routes(topology, service, weights.get(service.name))
     for service in services:
         routes += _client_routes(topology, service, weights.get(service.name))
     if topology.routing is Routing.MODEL:
         routes += _model_routes([service.served_model for service in services])
-    routes.append(_direct("not-found", {"prefix": "/"}, 404, api.NOT_FOUND_TEXT) | _open())
-    host: dict[str, Any] = {"name": "clients", "domains": ["*"], "routes": routes}
+    routes.append(_direct("not-found", {"prefix": "/"}, 404, api.NOT_FOUND_TEXT) | _open(topology))
+    host: dict[str, Any] = {"name": "clients", "domains": ["*"], "routes": routes, "retry_policy": _retry_policy()}
     if topology.keyed:
         host["typed_per_filter_config"] = keys_of(topology)
     table = {
@@ -43,9 +47,9 @@ def route_config(topology: Topology, weights: Mapping[str, Weights | None]) -> d
     return table | _engine_key(topology)
 
 
-def _open() -> dict[str, Any]:
+def _open(topology: Topology) -> dict[str, Any]:
     """For what everyone may ask: it reaches no engine."""
-    return {"typed_per_filter_config": without_gateway()}
+    return {"typed_per_filter_config": without_gateway(topology)}
 
 
 def _engine_key(topology: Topology) -> dict[str, Any]:
@@ -63,16 +67,16 @@ def _answered_by(header: str, key: str) -> dict[str, Any]:
 
 
 def _probe_routes(topology: Topology, service: ServiceRoute, weights: Weights | None) -> Iterator[dict[str, Any]]:
-    """Our own probes, which carry the secret: to one color, and, where clients need a key or a model, to the split without either."""
+    """Our own probes, which carry the secret: to one color, and, where clients need a key or a model, to the split without either. Who
+    knows the secret is us, so a route for all of `/v1/` will do."""
     by_model = {api.SERVICE_HEADER: service.name} if topology.routing is Routing.MODEL else {}
     own = {api.SECRET_HEADER: topology.forced_color_secret} | by_model
-    for endpoint in api.ENDPOINTS:
-        path = api.path_under(service.path_prefix, endpoint.path)
-        for color in Color:
-            match = _match(endpoint.method, path, own | {api.COLOR_HEADER: color.value})
-            yield _forced(service, color, match, endpoint.path) | _keyless(topology)
-        if topology.knows_our_probes:
-            yield _weighted(service, weights, _match(endpoint.method, path, own), endpoint.path) | _keyless(topology)
+    prefix = {"prefix": api.path_under(service.path_prefix, _API)}
+    for color in Color:
+        match = prefix | _with_headers(own | {api.COLOR_HEADER: color.value})
+        yield _forced(service, color, match, _API) | _keyless(topology)
+    if topology.knows_our_probes:
+        yield _weighted(service, weights, prefix | _with_headers(own), _API) | _keyless(topology)
 
 
 def _keyless(topology: Topology) -> dict[str, Any]:
@@ -110,7 +114,7 @@ def _split(service: ServiceRoute, weights: Weights, match: dict[str, Any], path:
     # The order never changes: with hashing it decides who is in the canary. A color with weight 0 is left out, else a retry could pick it.
     entries = [{"name": service.cluster(color), "weight": weights.of(color)} for color in Color if weights.of(color)]
     weighted: dict[str, Any] = {"clusters": entries}
-    action: dict[str, Any] = {"weighted_clusters": weighted, "retry_policy": _retry_policy(), **_common(path)}
+    action: dict[str, Any] = {"weighted_clusters": weighted, **_common(path)}
     if service.sticky_header is not None:
         weighted["use_hash_policy"] = True
         action["hash_policy"] = [{"header": {"header_name": service.sticky_header}}]
@@ -118,11 +122,11 @@ def _split(service: ServiceRoute, weights: Weights, match: dict[str, Any], path:
 
 
 def _forced(service: ServiceRoute, color: Color, match: dict[str, Any], path: str) -> dict[str, Any]:
-    """One color and nothing else, without retries: whoever asks wants to see how that color does."""
+    """One color and nothing else, without the host's retries: whoever asks wants to see how that color does."""
     name = f"{service.name}/{color}"
     if service.pool(color) is None:
         return _direct(name, match, 503, api.no_pool_text(service.name, color))
-    action = {"cluster": service.cluster(color), **_common(path)}
+    action = {"cluster": service.cluster(color), "retry_policy": {}, **_common(path)}
     return {"name": name, "match": match, "metadata": _metadata(service.name, forced=color), "route": action}
 
 
@@ -158,9 +162,12 @@ def _metadata(service: str, forced: str = "") -> dict[str, Any]:
     return {"filter_metadata": {METADATA: values}}
 
 
-def _match(method: str, path: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-    wanted = {":method": method, **(headers or {})}
-    return {"path": path, "headers": [{"name": name, "string_match": {"exact": value}} for name, value in wanted.items()]}
+def _match(method: str, path: str) -> dict[str, Any]:
+    return {"path": path} | _with_headers({":method": method})
+
+
+def _with_headers(wanted: Mapping[str, str]) -> dict[str, Any]:
+    return {"headers": [{"name": name, "string_match": {"exact": value}} for name, value in wanted.items()]}
 
 
 def _direct(name: str, match: dict[str, Any], status: int, text: str) -> dict[str, Any]:
