@@ -103,7 +103,7 @@ TIERS = (
     Tier("unit", "tests/unit", ("-n", "2")),
     Tier("components", "tests/components", ("-n", "2")),
     Tier("integration", "tests/integration", ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"), second_try=True),
-    Tier("nginx", "tests/e2e/nginx", (), nginx_missing, ("scripts/setup", "--nginx"), second_try=True),
+    Tier("nginx", "tests/e2e/nginx", ("-n", "2"), nginx_missing, ("scripts/setup", "--nginx"), second_try=True),
     Tier("docker", "tests/e2e/docker", (), docker_missing, ("scripts/setup", "--docker"), second_try=True),
     Tier("vllm", "tests/e2e/vllm", (), vllm_missing, ("scripts/make-models",), second_try=True),
 )

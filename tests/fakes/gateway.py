@@ -127,7 +127,8 @@ def check_keys_change_without_a_restart(folder: Path, kind: RouterKind) -> None:
             return complete(client, bearer(BOB)).status_code == 401
 
         wait_until(has_changed, "bob's key is refused")
-        assert complete(client, bearer("sk-carol-0123456789")).status_code == 200
+        # For a moment after a reload an old worker of nginx may still take a connection.
+        wait_until(lambda: complete(client, bearer("sk-carol-0123456789")).status_code == 200, "carol's key is let in")
         assert set(statuses) == {200}
         write_topology(world.home, world.topology(two_colors(world)))
         wait_until(lambda: succeeds(world.url, {}), "no key is needed any more")
