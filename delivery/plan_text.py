@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from delivery.plan import PoolPlan, ServicePlan
-from delivery.receipt import GateName, Receipt
+from delivery.receipt import SECONDS, GateName, Receipt
 from delivery.shift import Need
 
 FLOOR_SECONDS = 5
@@ -14,7 +14,7 @@ FLOOR_SECONDS = 5
 
 def plan_lines(plan: ServicePlan, receipts: Mapping[str, Sequence[Receipt]]) -> list[str]:
     """The lines of one service. `receipts` holds, by color, what earlier gates measured, from which the expected time follows."""
-    return [f"{plan.service}: {_weights(plan)}; expect about {_expected_seconds(plan, receipts):.0f} s", *_pools(plan)]
+    return [f"{plan.service}: {_weights(plan)}; expect about {_expected_time(plan, receipts)}", *_pools(plan)]
 
 
 def gpu_lines(uses: Mapping[int, Sequence[tuple[str, float]]]) -> list[str]:
@@ -55,10 +55,13 @@ def _pools(plan: ServicePlan) -> list[str]:
     return lines
 
 
-def _expected_seconds(plan: ServicePlan, receipts: Mapping[str, Sequence[Receipt]]) -> float:
-    return FLOOR_SECONDS + sum(_gate_seconds(pool, receipts.get(pool.color, ())) for pool in plan.pools)
+def _expected_time(plan: ServicePlan, receipts: Mapping[str, Sequence[Receipt]]) -> str:
+    """From what each gate took the last time, loading included; one that never ran here can't be told."""
+    times = [seconds for pool in plan.pools for seconds in _gate_seconds(pool, receipts.get(pool.color, ()))]
+    known = FLOOR_SECONDS + sum(seconds for seconds in times if seconds is not None)
+    return f"{known:.0f} s" + (", and the time to load and to measure for the first time" if None in times else "")
 
 
-def _gate_seconds(pool: PoolPlan, receipts: Sequence[Receipt]) -> float:
-    measured: dict[GateName, float] = {receipt.gate: receipt.numbers.get("seconds", 0.0) for receipt in receipts}
-    return sum(measured.get(gate.gate, 0.0) for gate in pool.gates if gate.measures)
+def _gate_seconds(pool: PoolPlan, receipts: Sequence[Receipt]) -> list[float | None]:
+    took: dict[GateName, float | None] = {receipt.gate: receipt.numbers.get(SECONDS) for receipt in receipts}
+    return [took.get(gate.gate) for gate in pool.gates if gate.measures]

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from delivery.color import Color
 
+SECONDS = "seconds"
+"""The number of every receipt that says how long its gate took, loading included."""
+
 
 class Verdict(StrEnum):
     """Outcome of a gate. Only `pass` lets a weight rise; missing data is `inconclusive`, never a pass."""

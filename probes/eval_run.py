@@ -73,6 +73,8 @@ async def _evaluate(run: EvalRun) -> EvalMeasurement:
     outcomes = None
     try:
         stopped = await _ask_all(run, candidate, baseline, progress)
+        if stopped and run.grader and run.grader.trouble:
+            raise UngradedError(f"{stopped}, and {run.grader.trouble}")
         async with asyncio.timeout(run.settings.deadline_seconds):
             outcomes, note = await _baseline_outcomes(run, baseline, note)
     except UngradedError as error:

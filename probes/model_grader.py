@@ -29,13 +29,14 @@ def open_grading(grader: ModelGrader | None) -> httpx.AsyncClient:
     return httpx.AsyncClient(timeout=None, verify=grader is not None, trust_env=grader is not None)
 
 
-@dataclass(frozen=True)
+@dataclass
 class ModelGrader:
-    """One grading model, with the file of its key where it wants one."""
+    """One grading model, with the file of its key where it wants one. `trouble` is what it last failed to do, "" after a grade."""
 
     settings: GraderSettings
     key_file: str | os.PathLike[str] | None = None
     pause: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
+    trouble: str = ""
 
     async def grade(self, http: httpx.AsyncClient, item: Item, answer: str) -> bool:
         """Whether the answer to a model-graded item is right. An empty one never is. Raises UngradedError."""
@@ -44,9 +45,13 @@ class ModelGrader:
             return False
         messages = grading_messages(item.chat(), answer, item.grade.rubric)
         for seconds in (*_PAUSES_SECONDS, None):
+            self.trouble = self.trouble or f"the grader {self.settings.model} has not answered"
             try:
-                return await self._ask(http, messages)
+                passes = await self._ask(http, messages)
+                self.trouble = ""
+                return passes
             except EngineError as error:
+                self.trouble = str(error)
                 if seconds is None:
                     raise UngradedError(f"item {item.id} could not be graded: {error}") from error
                 await self.pause(seconds)

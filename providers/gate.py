@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ from pulumi.dynamic import CreateResult, UpdateResult
 from delivery.color import Color
 from delivery.coverage import GateMode, Subject, must_measure
 from delivery.gates import GateResult
-from delivery.receipt import GateName, Receipt, Verdict
+from delivery.receipt import SECONDS, GateName, Receipt, Verdict
 from probes.engine_client import probe_pool
 from probes.receipts import read_receipt, write_receipt
 from probes.sleep import wake
@@ -106,18 +107,19 @@ class GateProvider(Provider):
         if must_measure(wanted.mode, receipt, wanted.subject()):
             with refusals():
                 wake(wanted.engines, wanted.key_file, about(wanted.label))
+                began = time.monotonic()
                 result, engines = self.measure(wanted)
-                receipt = _receipt(self.gate, wanted, result, engines)
+                receipt = _receipt(self.gate, wanted, result, engines, time.monotonic() - began)
                 write_receipt(home, receipt)
             _announce(wanted, self.gate, receipt)
         return {**wanted.model_dump(mode="json"), "receipt": _summary(receipt)}
 
 
-def _receipt(gate: GateName, wanted: GateInputs, result: GateResult, engines: dict[str, str]) -> Receipt:
+def _receipt(gate: GateName, wanted: GateInputs, result: GateResult, engines: dict[str, str], seconds: float) -> Receipt:
     return Receipt(
         gate=gate, service=wanted.service, color=wanted.color, release=wanted.release, engines=tuple(engines.values()),
         verdict=result.verdict, reason=result.reason, measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        samples=result.samples, numbers=dict(result.numbers), evaluation_set=wanted.evaluation_set,
+        samples=result.samples, numbers={**result.numbers, SECONDS: round(seconds, 1)}, evaluation_set=wanted.evaluation_set,
     )  # fmt: skip
 
 

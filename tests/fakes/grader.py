@@ -8,6 +8,7 @@ import json
 import re
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ class Grader:
     key: str = ""
     failures: int = 0
     reply: str = ""
+    hangs: bool = False
     asked: list[dict[str, Any]] = field(default_factory=list)
     refused: int = 0
 
@@ -30,6 +32,8 @@ class Grader:
         if self.key and headers.get("Authorization") != f"Bearer {self.key}":
             self.refused += 1
             return 401, {"error": {"message": "no key"}}
+        if self.hangs:
+            time.sleep(5)
         if self.failures:
             self.failures -= 1
             return 503, {"error": {"message": "busy"}}
@@ -61,6 +65,7 @@ def start_grader(key: str = "", certificate: tuple[Path, Path] | None = None) ->
             """Says nothing."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads, server.block_on_close = True, False
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     if certificate:

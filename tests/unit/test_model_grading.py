@@ -94,6 +94,20 @@ def test_a_grader_that_grades_nothing_makes_it_inconclusive_and_no_release_bad(
     assert "gates.eval.grader" in result.reason
 
 
+@pytest.mark.parametrize(("trouble", "said"), [({"failures": 10_000}, "answered 503"), ({"hangs": True}, "has not answered")])
+def test_a_deadline_that_passes_while_the_grader_fails_is_the_graders(grader: Grader, trouble: dict[str, object], said: str) -> None:
+    for name, value in trouble.items():
+        setattr(grader, name, value)
+    run = run_of(grader)
+    settings = run.settings.model_copy(update={"deadline_seconds": 2.0})
+    assert run.grader is not None
+    result = judge_eval(evaluate(replace(run, settings=settings, grader=ModelGrader(run.grader.settings))), settings)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "the deadline of 2 s passed" in result.reason
+    assert said in result.reason
+    assert "gates.eval.grader" in result.reason
+
+
 def test_a_grader_that_is_lost_while_it_grades_kept_answers_makes_it_inconclusive(grader: Grader) -> None:
     run = replace(run_of(grader), baseline_expected=True, kept={"i20000": "00002"}, items=parse_eval_set(TEXT, "e", grader_settings()))
     grader.key = "sk-other"

@@ -9,7 +9,8 @@ from delivery.coverage import GateMode
 from delivery.desired import DesiredEngine, spec_of
 from delivery.engine_args import EngineCommand
 from delivery.plan import DesiredPool, LiveService, PoolAction, ServicePlan, loses_engines, plan_service
-from delivery.receipt import GateName
+from delivery.plan_text import plan_lines
+from delivery.receipt import SECONDS, GateName, Receipt, Verdict
 from delivery.refusal import Refusal
 from delivery.shift import Wish
 from delivery.split_record import SplitRecord
@@ -100,3 +101,14 @@ def test_a_color_that_is_taken_back_may_change_and_is_measured_only_then() -> No
     assert modes(plan(*back, {GREEN: DesiredPool("x", "spec-x", ("h:51",))}), GREEN) == {GateMode.ADVISORY}
     assert modes(plan(Weights(100, 0), Weights(100, 0)), GREEN) == {GateMode.ADVISORY}
     assert modes(plan(Weights(100, 0), Weights(75, 25)), GREEN) == {GateMode.REQUIRED}
+
+
+def test_the_expected_time_follows_from_what_the_gates_took_and_says_when_one_never_ran() -> None:
+    planned = plan(Weights(100, 0), Weights(75, 25))
+    took = [
+        Receipt(gate=gate, service="chat", color=GREEN, release="g", engines=(), verdict=Verdict.PASS, reason="", measured_at="",
+                numbers={SECONDS: seconds}) for gate, seconds in ((GateName.WARMUP, 40.0), (GateName.EVAL, 12.0))
+    ]  # fmt: skip
+    assert "expect about 5 s, and the time to load and to measure" in plan_lines(planned, {})[0]
+    assert "expect about 45 s, and the time" in plan_lines(planned, {GREEN: took[:1]})[0]
+    assert plan_lines(planned, {GREEN: took})[0].endswith("expect about 57 s")
