@@ -20,7 +20,7 @@ from tests.fakes.certificates import make_certificate
 from tests.fakes.engines import SimulatorProcess, port_of_this_worker, start_simulator
 from tests.fakes.grader import Grader, start_grader
 
-PORT = port_of_this_worker(20340)
+PORT = port_of_this_worker(20330)
 RUBRIC = {"kind": "model_graded", "rubric": "the digits of the task, in ascending order"}
 TEXT = "\n".join(json.dumps({"id": f"i{n}", "prompt": f"sort {n}", "grade": RUBRIC, "max_tokens": 16}) for n in range(20000, 20060))
 
