@@ -45,6 +45,11 @@ class Grader:
         return 200, {"choices": [choice], "usage": {"completion_tokens": 8}}
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128  # with the usual 5 a busy machine resets connections
+    daemon_threads, block_on_close = True, False
+
+
 @contextlib.contextmanager
 def start_grader(key: str = "", certificate: tuple[Path, Path] | None = None) -> Iterator[Grader]:
     """A grader on a port of its own, with TLS where it is given a certificate and its key."""
@@ -64,8 +69,7 @@ def start_grader(key: str = "", certificate: tuple[Path, Path] | None = None) ->
         def log_message(self, *_: object) -> None:
             """Says nothing."""
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads, server.block_on_close = True, False
+    server = _Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     if certificate:
