@@ -59,7 +59,7 @@ class _Lane:
 
 def evaluate(run: EvalRun) -> EvalMeasurement:
     """Ask every item on both sides with bounded concurrency, interleaved so that both feel the same load. Never longer than the deadline
-    plus the few calls that read identities."""
+    plus the few calls that read identities, and as long again where a model has to grade kept answers."""
     return asyncio.run(_evaluate(run))
 
 
@@ -74,9 +74,10 @@ async def _evaluate(run: EvalRun) -> EvalMeasurement:
     try:
         stopped = await _ask_all(run, candidate, baseline, progress)
         if stopped and run.grader and run.grader.trouble:
-            raise UngradedError(f"{stopped}, and {run.grader.trouble}")
-        async with asyncio.timeout(run.settings.deadline_seconds):
-            outcomes, note = await _baseline_outcomes(run, baseline, note)
+            ungraded = f"{stopped}, and {run.grader.trouble}"
+        else:
+            async with asyncio.timeout(run.settings.deadline_seconds):
+                outcomes, note = await _baseline_outcomes(run, baseline, note)
     except UngradedError as error:
         ungraded = str(error)
     except TimeoutError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +22,7 @@ ALICE, BOB, ENGINE_KEY = "sk-alice-0123456789", "sk-bob-0123456789ab", "sk-engin
 KEYS = {"alice": ALICE, "bob": BOB}
 MAX_BYTES = 100_000
 PER_MINUTE = 30
+Check = Callable[[Path, RouterKind], None]
 _UNLISTED = [("POST", "/pause"), ("GET", "/metrics"), ("GET", "/asked"), ("DELETE", "/v2/models")]
 
 
@@ -185,3 +186,17 @@ def succeeds(url: str, headers: dict[str, str], verify: ssl.SSLContext | bool = 
     except httpx.HTTPError:
         return False
 
+
+CHECKS: tuple[Check, ...] = (
+    check_refusals_reach_no_engine,
+    check_engines_see_their_own_key_and_the_clients_name,
+    check_keys_change_without_a_restart,
+    check_each_key_has_a_limit_of_its_own,
+    check_tls_and_a_new_certificate_without_a_restart,
+)
+"""What holds for each kind of router, on a real one: called with a folder and the kind."""
+
+
+def sentence(check: Check) -> str:
+    """What a check holds, as the name of its test."""
+    return check.__name__.removeprefix("check_")
